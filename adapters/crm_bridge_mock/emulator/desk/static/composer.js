@@ -1,0 +1,212 @@
+/*
+ * The composer's promises: typed text is never replaced and never lost, what is new is said once, and the page looks
+ * for news about once a second while it is visible. The server renders everything; this decides only what may be swapped.
+ */
+(() => {
+  "use strict";
+
+  const LOOK_EVERY_MS = 1000;
+  const TICK_MS = 500;
+  const byId = (id) => document.getElementById(id);
+  const caseId = () => document.querySelector("main[data-case]")?.dataset.case ?? null;
+  const root = () => byId("composer-root");
+  const area = () => byId("reply-text");
+  const flat = (text) => (text ?? "").replace(/\r\n?/g, "\n").trimEnd();
+  const original = () => root()?.dataset.original ?? "";
+  const changed = () => Boolean(area()) && flat(area().value) !== flat(original());
+  const talking = () => Boolean(document.querySelector("#composer dialog[open]"));
+
+  // --- what was typed, kept per case in this browser -------------------------------------------------------------
+
+  const shelf = (name) => `desk.${name}.${caseId()}`;
+  const put = (name, value) => {
+    try {
+      if (value === null) localStorage.removeItem(shelf(name));
+      else localStorage.setItem(shelf(name), JSON.stringify(value));
+    } catch { /* a full or forbidden storage: the text still stands in the page */ }
+  };
+  const take = (name) => {
+    try { return JSON.parse(localStorage.getItem(shelf(name))); } catch { return null; }
+  };
+
+  function remember() {
+    if (!area()) return;
+    const { key, seen } = root().dataset;
+    put("text", changed() ? { text: area().value, key, seen } : null);
+  }
+
+  /** After a reload the typed text stands there again, and counts as written upon what was seen then. */
+  function restore() {
+    const kept = caseId() ? take("text") : null;
+    if (!kept || !area() || flat(kept.text) === flat(original())) return;
+    area().value = kept.text;
+    root().dataset.key = kept.key ?? "";
+    root().dataset.seen = kept.seen ?? "";
+  }
+
+  function putAside(text) {
+    if (flat(text)) put("aside", text);
+  }
+
+  // --- the composer's own looks ----------------------------------------------------------------------------------
+
+  function refresh() {
+    for (const button of document.querySelectorAll("#composer [data-when]")) {
+      button.disabled = (button.dataset.when === "changed") !== changed();
+    }
+    const back = document.querySelector("[data-bring-back]");
+    const aside = back ? take("aside") : null;
+    if (back) back.hidden = !aside || flat(aside) === flat(area().value) || changed();
+    grow();
+    tick();
+  }
+
+  function grow() {
+    const box = area();
+    if (!box || CSS.supports("field-sizing", "content")) return;
+    box.rows = Math.min(24, Math.max(6, box.value.split("\n").length + 2));
+  }
+
+  /** Countdown of the undo window, and how long a state has lasted. */
+  function tick() {
+    for (const form of document.querySelectorAll("[data-until]")) {
+      const left = Math.ceil((Date.parse(form.dataset.until) - Date.now()) / 1000);
+      const shown = form.querySelector("[data-countdown]");
+      const words = left > 0 ? `(${left} s)` : "";
+      if (shown && shown.textContent !== words) shown.textContent = words;
+      form.hidden = !(left > 0);
+    }
+    for (const mark of document.querySelectorAll("[data-since]")) {
+      const seconds = Math.max(0, Math.round((Date.now() - Date.parse(mark.dataset.since)) / 1000));
+      const words = seconds < 90 ? `for ${seconds} s` : seconds < 5400 ? `for ${Math.round(seconds / 60)} min` : "";
+      if (mark.textContent !== words) mark.textContent = words;
+    }
+  }
+
+  // --- saying what changed, once -----------------------------------------------------------------------------------
+
+  const said = {};
+  function announce(first) {
+    for (const [id, by] of [["state-box", "key"], ["notice-box", "say"]]) {
+      const box = byId(id);
+      const now = box ? box.dataset[by] : "";
+      if (now !== said[id] && now && !first) byId("announce").textContent = box.dataset.say;
+      said[id] = now;
+    }
+  }
+
+  // --- looking for news ------------------------------------------------------------------------------------------
+
+  let etag = null;
+  let etagFor = null;
+
+  function look() {
+    if (!document.hidden && byId("poll")) window.htmx.trigger(byId("poll"), "desk:look");
+  }
+
+  function asked(event) {
+    const { ctx } = event.detail;
+    const form = ctx.sourceElement;
+    if (form.matches?.("[data-with-text]") && area()) ctx.request.body.set("text", area().value);
+    if (form.id !== "poll") return;
+    if (root()) {
+      ctx.request.body.set("dirty", changed() || talking() ? "1" : "0");
+      ctx.request.body.set("key", root().dataset.key);
+      ctx.request.body.set("seen", root().dataset.seen);
+    }
+    const about = new URLSearchParams(ctx.request.body).toString();
+    if (etag && etagFor === about) ctx.request.headers["If-None-Match"] = etag;
+    etagFor = about;
+    etag = null;
+  }
+
+  function answered(event) {
+    const { ctx } = event.detail;
+    byId("offline").hidden = true;
+    if (ctx.sourceElement.id === "poll") {
+      etag = ctx.response.headers.get("ETag") ?? ctx.request.headers["If-None-Match"] ?? null;
+      return;
+    }
+    etag = null;
+    document.querySelectorAll("dialog[open]").forEach((dialog) => {
+      if (ctx.response.status !== 422) dialog.close();
+    });
+    if (ctx.hx?.trigger === "desk:taken") {
+      if (changed()) putAside(area().value);
+      put("text", null);
+    }
+    if (ctx.response.status < 400 && ctx.sourceElement.matches("[data-clear]")) ctx.sourceElement.reset();
+  }
+
+  /** The last gate: text typed between question and answer is not swapped away either. */
+  function beforeSwap(event) {
+    const { ctx, tasks } = event.detail;
+    if (ctx.sourceElement.id !== "poll" || !(changed() || talking())) return;
+    const index = tasks.findIndex((task) => task.target?.id === "composer");
+    if (index < 0) return;
+    tasks.splice(index, 1);
+    etag = null;
+  }
+
+  function settled(event) {
+    if (event.target.id === "composer") {
+      root()?.setAttribute("data-fresh", "");
+    }
+    refresh();
+    announce(false);
+  }
+
+  // --- small buttons -----------------------------------------------------------------------------------------------
+
+  const clicks = {
+    "[data-open]": (button) => byId(button.dataset.open)?.showModal(),
+    "[data-close]": (button) => button.closest("dialog").close(),
+    "[data-fill]": (button) => fill(byId(button.dataset.fill).textContent),
+    "[data-bring-back]": () => fill(take("aside")),
+    "[data-use-draft]": () => { putAside(area()?.value); put("text", null); },
+  };
+
+  function fill(text) {
+    if (!area() || text === null) return;
+    if (changed()) putAside(area().value);
+    area().value = text;
+    remember();
+    refresh();
+    area().focus();
+  }
+
+  function clicked(event) {
+    for (const [selector, act] of Object.entries(clicks)) {
+      const button = event.target.closest?.(selector);
+      if (button) act(button);
+    }
+  }
+
+  function start() {
+    restore();
+    refresh();
+    announce(true);
+    document.querySelector(".row[aria-current]")?.scrollIntoView({ block: "nearest" });
+    const thread = document.querySelector(".thread-pane");
+    if (thread && getComputedStyle(thread).overflowY === "auto") {
+      byId("thread").lastElementChild?.scrollIntoView({ block: "end" });
+    }
+    document.addEventListener("input", (event) => {
+      if (event.target !== area()) return;
+      remember();
+      refresh();
+    });
+    document.addEventListener("click", clicked, true);
+    document.addEventListener("visibilitychange", look);
+    document.addEventListener("htmx:config:request", asked);
+    document.addEventListener("htmx:after:request", answered);
+    document.addEventListener("htmx:before:swap", beforeSwap);
+    document.addEventListener("htmx:after:settle", settled);
+    document.addEventListener("htmx:error", () => { byId("offline").hidden = false; etag = null; });
+    document.addEventListener("desk:taken", look);
+    setInterval(look, LOOK_EVERY_MS);
+    setInterval(tick, TICK_MS);
+  }
+
+  start();
+})();

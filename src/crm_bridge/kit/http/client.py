@@ -1,0 +1,239 @@
+"""`HttpClient`: every call of an adapter or assistant that leaves the bridge.
+
+A call has a total deadline, a cap on decoded bytes, one host, no redirects and no cookies, and ends in an `Answer` or
+in an error of the contract. It takes nothing from the environment; proxy and certificates come from the settings.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import structlog
+import tenacity
+import urllib3.exceptions
+
+from crm_bridge.contract import Network, OutboundError, Retry
+from crm_bridge.kit.http import judge
+from crm_bridge.kit.http.answer import Answer, BrokenAnswer, media_type, read_body
+from crm_bridge.kit.http.connection import Attempt, DeadlineTransport, running
+from crm_bridge.kit.http.judge import Effect
+from crm_bridge.kit.http.request import OWN_HEADERS, Call, Sign, content_of, prepared
+from crm_bridge.kit.http.target import Params, base_of, proxy_for
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+MIN_ATTEMPT_S = 0.5
+"""With less time left than this no further attempt is begun."""
+
+_WAIT = tenacity.wait_random(min=0.05, max=0.3)
+
+# Everything requests, urllib3, http.client and ssl raise while a call is under way; found by a fuzzing test.
+_TRANSPORT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+
+
+class _Transient(Exception):
+    """Worth another attempt at once; carries what to raise when there is none."""
+
+    def __init__(self, error: OutboundError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
+class HttpClient:
+    """A client for one base URL; safe to use from several threads (each has its own session).
+
+    `allowed_hosts` (None: the base URL's own host) may hold `*.example.com`. `total_s` bounds a call from the first
+    name lookup to the last byte, retries included. `may_start` is asked right before an effect leaves. `sign` gives
+    headers for (method, raw target, body). Raises `InvalidConfig` for an unusable base URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        network: Network | None = None,
+        may_start: Callable[[], bool] = lambda: True,
+        allowed_hosts: frozenset[str] | None = None,
+        total_s: float = 10.0,
+        max_bytes: int = 5_000_000,
+        headers: Mapping[str, str] | None = None,
+        sign: Sign | None = None,
+    ) -> None:
+        self._base = base_of(base_url, allowed_hosts)
+        self._network = network or Network()
+        self._may_start = may_start
+        self._total_s = total_s
+        self._max_bytes = max_bytes
+        self._headers = dict(headers or {})
+        self._sign = sign
+        self._local = threading.local()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        effect: Effect,
+        params: Params | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        total_s: float | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """One call of `path` below the base URL; `json` (a value to encode) or `body` (bytes), not both.
+
+        `operation` is a short name for logs and errors. Statuses of 2xx and those in `accept` come back as an
+        `Answer`; everything else is an `OutboundError` of the contract. Reads and idempotent calls are tried up to
+        three times within the deadline when the network or a gateway fails, `Effect.ONCE` never.
+        """
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        content, content_headers = content_of(operation, json, body)
+        call = Call(
+            operation=operation,
+            method=method.upper(),
+            url=self._base.url(path, params),
+            headers={**OWN_HEADERS, **content_headers, **self._headers, **(headers or {})},
+            body=content,
+            effect=effect,
+            accept=frozenset(accept),
+            ends_at=time.monotonic() + (total_s or self._total_s),
+        )
+        try:
+            return self._with_retries(call)
+        except OutboundError as error:
+            log.info("outbound_call_failed", operation=operation, effect=effect.value, code=error.code)
+            raise
+
+    def close(self) -> None:
+        """Close the connections of every thread. Calls after this are errors."""
+        with self._lock:
+            self._closed = True
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+
+    # --- attempts -------------------------------------------------------------------------------------------------
+
+    def _with_retries(self, call: Call) -> Answer:
+        def give_up(state: tenacity.RetryCallState) -> bool:
+            return state.attempt_number >= MAX_ATTEMPTS or time.monotonic() + MIN_ATTEMPT_S > call.ends_at
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Transient), stop=give_up, wait=_WAIT, reraise=True
+        )
+        try:
+            return retrying(self._attempt, call)
+        except _Transient as last:
+            raise last.error from None
+
+    def _attempt(self, call: Call) -> Answer:
+        """One try. Raises `_Transient` for what is worth another, an `OutboundError` for everything else."""
+        session = self._session()
+        if call.effect is Effect.ONCE:
+            session.close()  # an idle connection may be half dead, and then nobody knew whether the request arrived
+        request = prepared(call, self._sign)
+        if call.effect is not Effect.READ and not self._may_start():
+            raise Retry(f"{call.operation}: the lease is over, nothing was sent", code="lease_over")
+        attempt = Attempt(call.ends_at)
+        try:
+            with running(attempt):
+                return self._exchange(session, request, call)
+        except BrokenAnswer as error:
+            raise judge.maybe_left(call.operation, error.code, call.effect) from None
+        except _TRANSPORT_ERRORS as error:
+            session.close()
+            raise _judged(call, attempt, error) from None
+
+    def _exchange(self, session: requests.Session, request: requests.PreparedRequest, call: Call) -> Answer:
+        remaining_s = max(0.001, call.ends_at - time.monotonic())
+        proxy = proxy_for(self._base.host, self._network)
+        with session.send(
+            request,
+            stream=True,
+            timeout=remaining_s,
+            allow_redirects=False,
+            verify=self._network.ca_bundle or True,
+            proxies={"http": proxy, "https": proxy} if proxy else {},
+        ) as response:
+            _check_status(call, response)
+            if response.ok and media_type(response.headers.get("content-type", "")) == "text/html":
+                raise BrokenAnswer("html_answer")  # a login, captive or maintenance page; never an API's answer
+            return Answer(
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=read_body(response, self._max_bytes),
+                operation=call.operation,
+                effect=call.effect,
+            )
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = _new_session()
+            with self._lock:
+                self._sessions.add(session)
+        return session
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # neither proxies nor passwords nor certificates from the environment
+    session.headers.clear()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.adapters.clear()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineTransport())
+    return session
+
+
+def _check_status(call: Call, response: requests.Response) -> None:
+    """Raise what a status means, as `_Transient` where another attempt at once may help."""
+    if response.status_code in call.accept:
+        return
+    retry_after = response.headers.get("retry-after")
+    error = judge.refused(call.operation, response.status_code, call.effect, retry_after, datetime.now(UTC))
+    if error is None:
+        return
+    # A gateway that says when to come back is believed.
+    raise error if retry_after else _worth_repeating(call, error)
+
+
+def _judged(call: Call, attempt: Attempt, error: Exception) -> Exception:
+    if not attempt.left:
+        code = "tls_failed" if isinstance(error, requests.exceptions.SSLError) else "connect_failed"
+        return _worth_repeating(call, judge.not_left(call.operation, code))
+    code = "timeout" if _is_timeout(call, error) else "connection_lost"
+    return _worth_repeating(call, judge.maybe_left(call.operation, code, call.effect))
+
+
+def _is_timeout(call: Call, error: Exception) -> bool:
+    return (
+        isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
+        or time.monotonic() >= call.ends_at
+    )
+
+
+def _worth_repeating(call: Call, error: OutboundError) -> Exception:
+    repeatable = call.effect is not Effect.ONCE and error.code in judge.TRANSIENT_CODES
+    return _Transient(error) if repeatable else error

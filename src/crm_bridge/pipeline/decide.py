@@ -1,0 +1,435 @@
+"""Decisions of named agents. Never waits for a lease: lock the case row, check revision and state, commit.
+
+The same answer (agent, decision, revision, text) again gets the first result; anything else on something that has
+moved on is a `DecisionConflict` that says who, when and what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from crm_bridge.contract import Agent, BridgeError, Decider, DecisionKind, Flag, Message, PanelState, Severity
+from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
+from crm_bridge.core.textmatch import normalise
+from crm_bridge.pipeline.observe import seen_by_edit
+from crm_bridge.pipeline.panel import PanelView, build_view, require_visible
+from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
+from crm_bridge.store import cases, decisions, drafts, queue
+from crm_bridge.store.cases import CaseRow
+from crm_bridge.store.database import now
+from crm_bridge.store.decisions import DecisionRow, Said
+from crm_bridge.store.drafts import DraftRow
+from crm_bridge.store.tables import cases as cases_table
+
+MAX_TEXT_CHARS = 100_000
+
+_STEPS = {
+    DecisionKind.ACCEPT: DraftStep.ACCEPT,
+    DecisionKind.EDIT: DraftStep.EDIT,
+    DecisionKind.REJECT: DraftStep.REJECT,
+    DecisionKind.RESPOND: DraftStep.RESPOND,
+}
+
+
+class UnknownDraft(BridgeError):
+    """This connection has no such draft."""
+
+
+class InvalidDecision(BridgeError):
+    """The decision makes no sense as asked; the text says what to do."""
+
+
+class FlagsNotAcknowledged(BridgeError):
+    """Blocking flags must be acknowledged by name."""
+
+    def __init__(self, flags: tuple[Flag, ...]) -> None:
+        super().__init__("acknowledge these flags by name, or edit the text")
+        self.flags = flags
+
+
+class DecisionConflict(BridgeError):
+    """The draft has moved on: who decided or what superseded it, the current revision, and what is new."""
+
+    def __init__(self, detail: str, view: PanelView, newest: DecisionRow | None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.by = newest.agent_name if newest else ""
+        self.at: datetime | None = newest.decided_at if newest else view.state.since
+        self.revision = view.draft.revision if view.draft else 0
+        self.new_messages: tuple[Message, ...] = view.new_messages
+        self.state: PanelState = view.state
+        self.view = view
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionRequest:
+    """What the panel asks. `answers`: the newest public message the agent saw, to re-base an edit."""
+
+    kind: DecisionKind
+    revision: int
+    text: str | None = None
+    answers: str | None = None
+    acknowledged: tuple[str, ...] = ()
+    reason: str = ""
+    comment: str = ""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Locked:
+    """A case under its lock, the draft asked about, and the newest one."""
+
+    transaction: sa.Connection
+    case: CaseRow
+    draft: DraftRow
+    newest: DraftRow
+
+
+def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRequest, agent: Agent) -> PanelView:
+    """Take a decision.
+
+    Raises `UnknownConnection`, `UnknownDraft`, `InvalidDecision`, `FlagsNotAcknowledged`, `DecisionConflict`.
+    """
+    known = runtime.connection(connection)
+    _check_request(known, request)
+
+    def work(locked: _Locked) -> None:
+        if _already_said(runtime, locked, request, agent):
+            return
+        if request.kind is DecisionKind.RESPOND:
+            _respond(runtime, locked, request, agent)
+        elif request.kind is DecisionKind.REJECT:
+            _reject(runtime, locked, request, agent)
+        else:
+            _approve(runtime, known, locked, request, agent)
+
+    return _under_lock(runtime, known, draft_id, agent, work)
+
+
+def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revision: int | None = None) -> PanelView:
+    """Take an approval back while its undo window is open. Raises as `decide`."""
+    known = runtime.connection(connection)
+
+    def work(locked: _Locked) -> None:
+        draft, moment = locked.draft, now(locked.transaction)
+        if _undone_before(locked, agent):
+            return
+        wrong_revision = revision is not None and revision != draft.revision
+        too_late = draft.send_after is None or draft.send_after <= moment
+        if draft.state is not DraftState.APPROVED or wrong_revision or too_late:
+            raise _conflict(runtime, locked, "It is too late to undo: the reply is on its way.")
+        said = Said(kind="undo", revision=draft.revision, agent=agent, source="panel")
+        decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
+        unwritten = draft.remote_id is None
+        drafts.take_step(
+            locked.transaction,
+            runtime.store.cipher,
+            draft,
+            DraftStep.UNDO_UNWRITTEN if unwritten else DraftStep.UNDO,
+            new_revision=True,
+            working_text=draft.approved_text,
+            text=draft.text or draft.approved_text,
+            approved_text=None,
+            send_after=None,
+            approver_id=None,
+            approver_name=None,
+            approved_at=None,
+            decision="",
+        )
+        _wake(locked, moment)
+
+    return _under_lock(runtime, known, draft_id, agent, work)
+
+
+def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: Agent) -> PanelView:
+    """A person settles an unconfirmed reply: it went out, or send it again as a new attempt. Raises as `decide`."""
+    known = runtime.connection(connection)
+    kind = "settle_sent" if sent else "settle_resend"
+
+    def work(locked: _Locked) -> None:
+        draft, moment = locked.draft, now(locked.transaction)
+        if draft.state is not DraftState.UNCONFIRMED:
+            if _same_person_said(locked, agent, kind):
+                return
+            raise _conflict(runtime, locked, "There is nothing to settle any more.")
+        said = Said(kind=kind, revision=draft.revision, agent=agent, source="panel")
+        decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
+        if sent:
+            drafts.end_attempt(locked.transaction, draft, "settled")
+            drafts.take_step(locked.transaction, runtime.store.cipher, draft, DraftStep.SETTLE_SENT)
+        else:
+            drafts.end_attempt(locked.transaction, draft, "given_up")
+            drafts.take_step(
+                locked.transaction,
+                runtime.store.cipher,
+                draft,
+                DraftStep.RESEND,
+                new_revision=True,
+                sends=draft.sends + 1,
+                send_after=moment + known.policy.undo,
+                approver_id=agent.id,
+                approver_name=agent.name,
+                approved_at=moment,
+            )
+        _wake(locked, moment, then=known.policy.undo)
+
+    return _under_lock(runtime, known, draft_id, agent, work)
+
+
+# --- the frame ----------------------------------------------------------------------------------------------------
+
+
+def _under_lock(
+    runtime: Runtime,
+    known: ConnectionRuntime,
+    draft_id: str,
+    agent: Agent,
+    work: Callable[[_Locked], None],
+) -> PanelView:
+    """Find the draft, respect who may see its case, lock the case row, work, and show what is true then."""
+
+    def find(transaction: sa.Connection) -> str:
+        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
+        if draft is None or draft.connection != known.name:
+            raise UnknownDraft("there is no such draft")
+        ref = transaction.execute(sa.select(cases_table.c.ref).where(cases_table.c.id == draft.case_id))
+        return str(ref.scalar_one())
+
+    require_visible(known, agent, runtime.store.run(find))
+
+    def locked_work(transaction: sa.Connection) -> PanelView:
+        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
+        assert draft is not None
+        case = cases.lock(transaction, draft.case_id)
+        # Read again under the lock: what was read before it may be old.
+        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
+        newest = drafts.latest(transaction, runtime.store.cipher, case.id)
+        assert draft is not None
+        assert newest is not None
+        work(_Locked(transaction=transaction, case=case, draft=draft, newest=newest))
+        return build_view(runtime, transaction, cases.lock(transaction, case.id))
+
+    return runtime.store.run(locked_work)
+
+
+def _wake(locked: _Locked, moment: datetime, *, then: timedelta = timedelta(0)) -> None:
+    """Make the case due now, so that the new state is shown, and again when the undo window ends."""
+    queue.make_due(locked.transaction, locked.case.id, moment, decided=True)
+    queue.nudge(locked.transaction)
+    if then > timedelta(0):
+        queue.nudge(locked.transaction, after=then)
+
+
+def _conflict(runtime: Runtime, locked: _Locked, detail: str) -> DecisionConflict:
+    view = build_view(runtime, locked.transaction, locked.case)
+    return DecisionConflict(detail, view, decisions.newest_of_case(locked.transaction, locked.case.id))
+
+
+# --- checks -------------------------------------------------------------------------------------------------------
+
+
+def _check_request(known: ConnectionRuntime, request: DecisionRequest) -> None:
+    if Decider.BRIDGE not in known.adapter.capabilities.target.decides:
+        raise InvalidDecision("on this connection decisions are taken in the CRM itself")
+    if request.kind is DecisionKind.EDIT and not normalise(request.text or ""):
+        raise InvalidDecision("an edit needs a text; to send nothing, reject the draft")
+    if len(request.text or "") > MAX_TEXT_CHARS:
+        raise InvalidDecision(f"a reply may have at most {MAX_TEXT_CHARS} characters")
+
+
+def _already_said(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> bool:
+    """Looked at first: the same answer again changes nothing and is no conflict, whatever happened since."""
+    text = request.text if request.kind is DecisionKind.EDIT else None
+    wanted = (request.kind.value, request.revision, agent.id, decisions.text_hash(text))
+    for row in decisions.of_draft(locked.transaction, locked.draft.id):
+        if (row.kind, row.revision, row.agent_id, row.text_hash) == wanted:
+            return True
+        if request.idempotency_key is not None and row.idempotency_key == request.idempotency_key:
+            raise _conflict(runtime, locked, "This idempotency key was used for another decision.")
+    return False
+
+
+def _undone_before(locked: _Locked, agent: Agent) -> bool:
+    """Undo pressed twice: the first one stands, and nothing was decided since."""
+    said = decisions.of_draft(locked.transaction, locked.draft.id)
+    return (
+        bool(said)
+        and said[0].kind == "undo"
+        and said[0].agent_id == agent.id
+        and locked.draft.state in {DraftState.WRITTEN, DraftState.READY}
+    )
+
+
+def _same_person_said(locked: _Locked, agent: Agent, kind: str) -> bool:
+    said = decisions.of_draft(locked.transaction, locked.draft.id)
+    return bool(said) and said[0].kind == kind and said[0].agent_id == agent.id
+
+
+def _require_current(runtime: Runtime, locked: _Locked, request: DecisionRequest) -> None:
+    """The decision must be about the newest draft as it stands now."""
+    step = _STEPS[request.kind]
+    current = locked.newest.id == locked.draft.id and locked.draft.revision == request.revision
+    if not current or not allows(locked.draft.state, step):
+        raise _conflict(runtime, locked, _why_not(locked))
+
+
+def _why_not(locked: _Locked) -> str:
+    state = locked.draft.state
+    if state in {DraftState.APPROVED, DraftState.ATTEMPTED, DraftState.SENT, DraftState.UNCONFIRMED}:
+        return "Somebody has decided this draft already."
+    if state is DraftState.SUPERSEDED or locked.newest.id != locked.draft.id:
+        return "This draft is out of date: something new was said. Look at what is new and decide again."
+    return "This draft has changed since you looked at it. Look at the current revision and decide again."
+
+
+# --- what each decision does --------------------------------------------------------------------------------------
+
+
+def _approve(
+    runtime: Runtime, known: ConnectionRuntime, locked: _Locked, request: DecisionRequest, agent: Agent
+) -> None:
+    draft = _rebase_target(runtime, locked, request)
+    if draft is None:
+        _require_current(runtime, locked, request)
+        draft = locked.draft
+    text = request.text if request.kind is DecisionKind.EDIT else draft.text
+    assert text is not None
+    _require_acknowledged(draft, request, text)
+    moment = now(locked.transaction)
+    said = Said(
+        kind=request.kind.value,
+        revision=request.revision,
+        agent=agent,
+        source="panel",
+        text=request.text if request.kind is DecisionKind.EDIT else None,
+        reason=request.reason,
+        comment=request.comment,
+        acknowledged=request.acknowledged,
+        idempotency_key=request.idempotency_key,
+    )
+    # Recorded on the draft that was asked about: that is where the same answer is looked for.
+    decisions.record(locked.transaction, runtime.store.cipher, locked.draft, said, moment)
+    answers = request.answers if request.answers and request.kind is DecisionKind.EDIT else draft.answers
+    known_ids = tuple(item.id for item in cases.messages(locked.transaction, runtime.store.cipher, locked.case.id))
+    unchanged = normalise(text) == normalise(draft.text or "")
+    drafts.take_step(
+        locked.transaction,
+        runtime.store.cipher,
+        draft,
+        _STEPS[request.kind],
+        approved_text=text,
+        answers=answers,
+        seen=seen_by_edit(known_ids, draft.seen, answers),
+        decision="accepted" if unchanged else "edited",
+        approver_id=agent.id,
+        approver_name=agent.name,
+        approved_at=moment,
+        send_after=moment + known.policy.undo,
+        sends=draft.sends + 1 if draft.state is DraftState.FAILED else draft.sends,
+        reason="",
+        detail="",
+    )
+    _wake(locked, moment, then=known.policy.undo)
+
+
+def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) -> DraftRow | None:
+    """The draft an edit is re-based to: its author named the newest public message, so nothing newer is missed.
+
+    None: not a re-based edit, the ordinary rule decides. Raises `DecisionConflict` when the named message is not
+    the newest one known.
+    """
+    draft, newest = locked.draft, locked.newest
+    moved_on = newest.id != draft.id or draft.revision != request.revision or draft.state is DraftState.SUPERSEDED
+    if request.kind is not DecisionKind.EDIT or not request.answers or not moved_on:
+        return None
+    known_ids = [item.id for item in cases.messages(locked.transaction, runtime.store.cipher, locked.case.id)]
+    if request.answers in known_ids and request.answers != known_ids[-1]:
+        raise _conflict(runtime, locked, "Something newer was said than the message your edit answers.")
+    if newest.live:
+        if not allows(newest.state, DraftStep.EDIT):
+            raise _conflict(runtime, locked, "Somebody has decided the newest draft already.")
+        return newest
+    if newest.state is not DraftState.SUPERSEDED:
+        raise _conflict(runtime, locked, _why_not(locked))
+    return drafts.begin(
+        locked.transaction,
+        runtime.store.cipher,
+        name=draft.connection,
+        case_id=draft.case_id,
+        episode_id=newest.episode_id,
+        answers=request.answers,
+        seen=seen_by_edit(tuple(known_ids), newest.seen, request.answers),
+        previous_id=newest.id,
+    )
+
+
+def _require_acknowledged(draft: DraftRow, request: DecisionRequest, text: str) -> None:
+    """Blocking flags that still apply to the text being approved."""
+    edited = request.kind is DecisionKind.EDIT
+    open_flags = tuple(
+        flag
+        for flag in draft.content.flags
+        if flag.severity is Severity.BLOCKING
+        and flag.code not in request.acknowledged
+        and not (edited and (not flag.excerpt or flag.excerpt not in text))
+    )
+    if open_flags:
+        raise FlagsNotAcknowledged(open_flags)
+
+
+def _reject(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> None:
+    _require_current(runtime, locked, request)
+    moment = now(locked.transaction)
+    decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
+    drafts.take_step(
+        locked.transaction,
+        runtime.store.cipher,
+        locked.draft,
+        DraftStep.REJECT,
+        reason=request.reason or "other",
+        approver_id=agent.id,
+        approver_name=agent.name,
+    )
+    _wake(locked, moment)
+
+
+def _respond(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> None:
+    _require_current(runtime, locked, request)
+    moment = now(locked.transaction)
+    decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
+    old = drafts.take_step(locked.transaction, runtime.store.cipher, locked.draft, DraftStep.RESPOND)
+    begin_again(runtime, locked.transaction, old, request.comment)
+    _wake(locked, moment)
+
+
+def begin_again(runtime: Runtime, transaction: sa.Connection, old: DraftRow, instruction: str) -> DraftRow:
+    """A new draft for the same message, with what the agent asked for."""
+    return drafts.begin(
+        transaction,
+        runtime.store.cipher,
+        name=old.connection,
+        case_id=old.case_id,
+        episode_id=old.episode_id,
+        answers=old.answers,
+        seen=old.seen,
+        previous_id=old.id,
+        instruction=instruction,
+        working_text=old.working_text,
+    )
+
+
+def _said(request: DecisionRequest, agent: Agent) -> Said:
+    return Said(
+        kind=request.kind.value,
+        revision=request.revision,
+        agent=agent,
+        source="panel",
+        reason=request.reason,
+        comment=request.comment,
+        acknowledged=request.acknowledged,
+        idempotency_key=request.idempotency_key,
+    )

@@ -1,0 +1,194 @@
+"""What an agent is shown of a case, for the panel's requests and for states written into the CRM. No CRM call but
+`may_see`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_bridge.contract import (
+    Agent,
+    BridgeError,
+    CaseRef,
+    Message,
+    NoDraftReason,
+    OutboundError,
+    PanelState,
+    StateKind,
+    Visibility,
+)
+from crm_bridge.core import visible
+from crm_bridge.core.lifecycle import DraftState
+from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
+from crm_bridge.store import cases, connections, decisions, drafts
+from crm_bridge.store.cases import CaseRow
+from crm_bridge.store.codec import to_json
+from crm_bridge.store.drafts import DraftRow
+
+
+class UnknownCase(BridgeError):
+    """This connection has no such case, or this agent may not see it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelView:
+    """A case's state, its newest draft, and what was said since that draft."""
+
+    case: str
+    sequence: int
+    state: PanelState
+    draft: DraftRow | None
+    new_messages: tuple[Message, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "case": self.case,
+            "sequence": self.sequence,
+            "state": to_json(self.state),
+            "draft": None if self.draft is None or self.draft.text is None else draft_json(self.draft),
+            "new_messages": [message_json(message) for message in self.new_messages],
+        }
+
+
+def draft_json(draft: DraftRow) -> dict[str, Any]:
+    return {
+        "id": draft.id,
+        "revision": draft.revision,
+        "status": draft.state.value,
+        "text": draft.text,
+        "approved_text": draft.approved_text,
+        "working_text": draft.working_text,
+        "answers": draft.answers,
+        "made_from": list(draft.seen),
+        "language": draft.language,
+        **to_json(draft.content),
+    }
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "author": message.author.name or message.author.kind,
+        "direction": message.direction,
+        "text": message.text,
+        "sent_at": message.sent_at.isoformat(),
+    }
+
+
+def panel_view(runtime: Runtime, connection: str, case_id: str, agent: Agent) -> PanelView:
+    """Raises `UnknownConnection`, `UnknownCase`."""
+    known = runtime.connection(connection)
+    require_visible(known, agent, case_id)
+
+    def work(transaction: sa.Connection) -> PanelView:
+        case = cases.find(transaction, connection, case_id)
+        if case is None:
+            raise UnknownCase("this case is not known here yet")
+        return build_view(runtime, transaction, case)
+
+    return runtime.store.run(work)
+
+
+def require_visible(known: ConnectionRuntime, agent: Agent, case_id: str) -> None:
+    """The CRM vouched for the agent; where it also says who may see the case, that is respected."""
+    try:
+        seen = known.adapter.may_see(agent, CaseRef(id=case_id))
+    except OutboundError:
+        seen = Visibility.CANNOT_TELL
+    if seen is Visibility.NO:
+        raise UnknownCase("this case is not known here yet")
+
+
+def build_view(runtime: Runtime, transaction: sa.Connection, case: CaseRow) -> PanelView:
+    """The view of a case inside a transaction."""
+    draft = drafts.latest(transaction, runtime.store.cipher, case.id)
+    said = cases.messages(transaction, runtime.store.cipher, case.id)
+    seen = set(draft.seen) if draft else set()
+    new = tuple(message for message in said if draft and message.id not in seen and message.id != draft.sent_id)
+    return PanelView(
+        case=case.ref,
+        sequence=case.sequence,
+        state=build_state(transaction, case, draft),
+        draft=draft,
+        new_messages=new,
+    )
+
+
+def build_state(transaction: sa.Connection, case: CaseRow, draft: DraftRow | None) -> PanelState:
+    """One of the closed list, with its sentence and its one action."""
+    late = _late_decision(transaction, case, draft)
+    if late is not None:
+        return _late_state(case, draft, late)
+    stopped = connections.status(transaction, case.connection)
+    if (
+        stopped is not None
+        and stopped.stopped_by is not None
+        and (draft is None or draft.state in {DraftState.DRAFTING, DraftState.REGENERATED, DraftState.SUPERSEDED})
+    ):
+        return _paused_state(case, stopped.stopped_by)
+    if draft is None:
+        words = visible.kind_words(StateKind.DRAFTING)
+        return PanelState(kind=StateKind.DRAFTING, sentence=words.sentence, action=words.action, sequence=case.sequence)
+    return draft_state(case, draft)
+
+
+def draft_state(case: CaseRow, draft: DraftRow) -> PanelState:
+    """What a draft's own state looks like to an agent."""
+    kind = visible.VISIBLE[draft.state]
+    words = visible.words(draft.state, draft.reason)
+    reason = draft.reason
+    if kind is StateKind.NO_DRAFT:
+        settled = visible.SETTLED_REASONS.get(draft.state)
+        reason = settled.value if settled else draft.reason
+    sentence = f"{words.sentence} {draft.detail}".strip() if draft.detail else words.sentence
+    return PanelState(
+        kind=kind,
+        sentence=sentence,
+        action=words.action,
+        reason=reason,
+        sequence=case.sequence,
+        revision=draft.revision,
+        since=draft.created_at if kind is StateKind.DRAFTING else draft.state_since,
+        undo_until=draft.send_after if draft.state is DraftState.APPROVED else None,
+        draft_id=draft.id,
+        draft_status=draft.state.value,
+        by=draft.approver_name or "",
+        findings=draft.content.findings,
+    )
+
+
+def _late_decision(transaction: sa.Connection, case: CaseRow, draft: DraftRow | None) -> decisions.DecisionRow | None:
+    """A decision the CRM took on an older revision, until something newer is decided or said."""
+    newest = decisions.newest_of_case(transaction, case.id)
+    if newest is None or not newest.late or draft is None or draft.state is not DraftState.WRITTEN:
+        return None
+    return newest if newest.decided_at >= draft.created_at or newest.draft_id == draft.id else None
+
+
+def _late_state(case: CaseRow, draft: DraftRow | None, late: decisions.DecisionRow) -> PanelState:
+    words = visible.kind_words(StateKind.DECIDED_TOO_LATE)
+    return PanelState(
+        kind=StateKind.DECIDED_TOO_LATE,
+        sentence=words.sentence,
+        action=words.action,
+        sequence=case.sequence,
+        revision=draft.revision if draft else 0,
+        since=late.decided_at,
+        draft_id=draft.id if draft else None,
+        draft_status=draft.state.value if draft else "",
+        by=late.agent_name,
+    )
+
+
+def _paused_state(case: CaseRow, by: str) -> PanelState:
+    words = visible.no_draft_words(NoDraftReason.PAUSED.value)
+    return PanelState(
+        kind=StateKind.NO_DRAFT,
+        sentence=f"No draft: drafting is paused by {by}.",
+        action=words.action,
+        reason=NoDraftReason.PAUSED.value,
+        sequence=case.sequence,
+        by=by,
+    )

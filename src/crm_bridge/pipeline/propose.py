@@ -1,0 +1,289 @@
+"""From a case to a draft: assign, check, mask, ground, draft, guard. Persisted before it is written anywhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from crm_bridge.assistants import Abstention, Proposal
+from crm_bridge.contract import (
+    CaseContext,
+    Finding,
+    Message,
+    NoDraftReason,
+    Permanent,
+    Reauthenticate,
+    Retry,
+    Severity,
+    Source,
+)
+from crm_bridge.core.experiment import Arm
+from crm_bridge.core.guard import inspect
+from crm_bridge.core.lifecycle import DraftState, DraftStep
+from crm_bridge.core.masking import MaskedContext, Unmasking, mask
+from crm_bridge.core.quality import check
+from crm_bridge.pipeline.ground import ground
+from crm_bridge.pipeline.observe import open_question
+from crm_bridge.pipeline.trouble import AssistantTrouble
+from crm_bridge.pipeline.turn import Look, Turn
+from crm_bridge.pipeline.write import show
+from crm_bridge.store import drafts, inbox, queue
+from crm_bridge.store.codec import to_json
+from crm_bridge.store.drafts import Content, DraftRow
+
+BURST = 3
+BURST_WITHIN = timedelta(minutes=10)
+QUIET = timedelta(minutes=1)
+"""At most three drafts in ten minutes for a case; then it waits for a quiet minute."""
+
+_AGAIN = frozenset({DraftState.SUPERSEDED})
+
+
+def wanted(turn: Turn, look: Look) -> Message | None:
+    """The message a new draft is needed for, when one is."""
+    context = turn.context
+    if context is None or look.draft is not None or not context.open:
+        return None
+    question = open_question(context)
+    if question is None:
+        return None
+    last = look.latest
+    if last is None or last.answers != question.id:
+        return question
+    closed_before = last.state is DraftState.EXPIRED and last.reason == "closed"
+    return question if last.state in _AGAIN or closed_before else None
+
+
+def begin(turn: Turn, look: Look, question: Message) -> None:
+    """A new draft, or an honest "no draft, because …" at once. Sets `turn.wait_until` instead in a burst."""
+    context = turn.context
+    assert context is not None
+    if question.sent_at < turn.known.policy.start_from:
+        turn.ignored = "before_start"
+        return
+    wait = _quiet_wait(turn, look)
+    if wait is not None:
+        turn.wait_until = look.at + wait
+        return
+    findings = check(context, turn.known.policy.quality, look.at)
+
+    def work(transaction: sa.Connection, now: Look) -> None:
+        if now.draft is not None:
+            return
+        draft = drafts.begin(
+            transaction,
+            turn.cipher,
+            name=turn.known.name,
+            case_id=turn.case_id,
+            episode_id=now.episode.id if now.episode else None,
+            answers=question.id,
+            seen=[message.id for message in context.public_messages],
+            previous_id=now.latest.id if now.latest else None,
+            instruction=_unheard_instruction(now.latest),
+            working_text=now.latest.working_text if now.latest else None,
+        )
+        refusal = _refusal(turn, transaction, now, context, findings)
+        if refusal is not None:
+            reason, detail = refusal
+            _refuse(turn, transaction, draft, reason, detail, findings)
+            if reason is NoDraftReason.NOT_IN_ROLLOUT:
+                turn.ignored = "not_in_rollout"
+
+    turn.commit(work)
+
+
+def _unheard_instruction(last: DraftRow | None) -> str | None:
+    """What an agent asked for is not forgotten because the customer wrote once more."""
+    return last.instruction if last is not None and last.state is DraftState.SUPERSEDED else None
+
+
+def _quiet_wait(turn: Turn, look: Look) -> timedelta | None:
+    recent = turn.runtime.store.run(
+        lambda transaction: drafts.count_since(transaction, BURST_WITHIN, case_id=turn.case_id)
+    )
+    if recent < BURST:
+        return None
+    newest = look.pending.newest_at or look.at
+    wait = newest + QUIET - look.at
+    return wait if wait > timedelta(0) else None
+
+
+def _refusal(
+    turn: Turn, transaction: sa.Connection, look: Look, context: CaseContext, findings: tuple[Finding, ...]
+) -> tuple[NoDraftReason, str] | None:
+    """The first reason not to draft, in the order an admin would expect; the arm never sees the context."""
+    episode, policy = look.episode, turn.known.policy
+    if episode is not None and not episode.eligible:
+        return NoDraftReason.NOT_IN_ROLLOUT, ""
+    if episode is not None and episode.arm == Arm.HOLDOUT.value:
+        return NoDraftReason.MEASURED_WITHOUT_AI, ""
+    blocking = [finding for finding in findings if finding.severity is Severity.BLOCKING]
+    if blocking:
+        return NoDraftReason.DATA, " ".join(finding.detail for finding in blocking)
+    if context.addressing is None:
+        return NoDraftReason.DATA, "There is no address to reply to."
+    if policy.max_drafts_per_hour is not None:
+        used = drafts.count_since(transaction, timedelta(hours=1), name=turn.known.name)
+        if used >= policy.max_drafts_per_hour:
+            return NoDraftReason.BUDGET, ""
+    if policy.daily_cost_limit is not None:
+        cost = drafts.cost_since(transaction, timedelta(days=1), turn.known.name)
+        if cost >= policy.daily_cost_limit:
+            return NoDraftReason.BUDGET, ""
+    return None
+
+
+def _refuse(
+    turn: Turn,
+    transaction: sa.Connection,
+    draft: DraftRow,
+    reason: NoDraftReason,
+    detail: str,
+    findings: tuple[Finding, ...] = (),
+) -> None:
+    drafts.take_step(
+        transaction,
+        turn.cipher,
+        draft,
+        DraftStep.REFUSE,
+        reason=reason.value,
+        detail=detail[:500],
+        content=Content(findings=findings),
+    )
+
+
+# --- drafting -----------------------------------------------------------------------------------------------------
+
+
+def propose(turn: Turn, look: Look) -> None:
+    """Ask the assistant for the draft that is waiting for it; a newer event sends us back to reading first."""
+    context, draft = turn.context, look.draft
+    assert context is not None
+    assert draft is not None
+    findings = check(context, turn.known.policy.quality, look.at)
+    previous = _previous_text(turn, draft)
+    masked, unmasking = mask(
+        context,
+        turn.known.policy.masking,
+        instruction=draft.instruction or "",
+        previous_text=previous,
+        voice=turn.known.policy.voice,
+    )
+    language = context.language or turn.runtime.detect_language(masked.question)
+    masked = masked.with_sources(
+        turn.runtime.store.run(lambda transaction: ground(transaction, turn.known.name, masked, language))
+    )
+    show(turn, look)
+    if _something_newer(turn, masked, draft):
+        return
+    answer = _ask(turn, masked)
+    _keep(turn, draft, context, findings, masked, unmasking, language, answer)
+
+
+def _previous_text(turn: Turn, draft: DraftRow) -> str:
+    if not draft.instruction or draft.previous_id is None:
+        return ""
+    previous_id = draft.previous_id
+    previous = turn.runtime.store.run(lambda transaction: drafts.get(transaction, turn.cipher, previous_id))
+    return (previous.text or "") if previous else ""
+
+
+def _something_newer(turn: Turn, masked: MaskedContext, draft: DraftRow) -> bool:
+    """The last look before the model call costs money: an event that came meanwhile is read first.
+
+    The draft is marked as one that cost a call (`context_id`), before the call.
+    """
+
+    def work(transaction: sa.Connection, now: Look) -> bool:
+        if set(now.pending.ids) - set(turn.covered) or now.draft is None or now.draft.id != draft.id:
+            return True
+        drafts.change(transaction, turn.cipher, draft.id, context_id=masked.context_id)
+        return False
+
+    return turn.commit(work)
+
+
+def _ask(turn: Turn, masked: MaskedContext) -> Proposal | Abstention:
+    timeout_s = turn.runtime.assistant_timeout_s
+    queue.renew(turn.runtime.store, turn.lease, lease_s=timeout_s + queue.LEASE_S)
+    try:
+        return turn.runtime.assistant.draft(masked)
+    except (Retry, Reauthenticate) as error:
+        raise AssistantTrouble(error) from error
+
+
+_ABSTAINED = {
+    "no_source": NoDraftReason.NO_SOURCE,
+    "refused": NoDraftReason.POLICY,
+    "unsure": NoDraftReason.NO_SOURCE,
+}
+
+
+def _keep(
+    turn: Turn,
+    draft: DraftRow,
+    context: CaseContext,
+    findings: tuple[Finding, ...],
+    masked: MaskedContext,
+    unmasking: Unmasking,
+    language: str | None,
+    answer: Proposal | Abstention,
+) -> None:
+    """Persist what the assistant said, unless the draft has moved on meanwhile."""
+    if isinstance(answer, Proposal):
+        text = unmasking.restore(answer.text)
+        used = _used_sources(masked, answer)
+        flags = inspect(
+            text,
+            context=context,
+            sources=used or masked.sources,
+            policy=turn.known.policy.guard,
+            unresolved=unmasking.unresolved(text),
+            expected_language=language,
+            actual_language=turn.runtime.detect_language(text) or answer.language,
+        )
+        content = Content(sources=used, findings=findings, flags=flags, addressing=context.addressing)
+
+    def work(transaction: sa.Connection, now: Look) -> None:
+        current = now.draft
+        if current is None or (current.id, current.state) != (draft.id, DraftState.DRAFTING):
+            return
+        usage = to_json(answer.usage) if answer.usage else None
+        drafts.change(transaction, turn.cipher, draft.id, usage=usage)
+        if isinstance(answer, Abstention):
+            # What an assistant says of itself is untrusted text: it is counted, not shown as our own sentence.
+            _refuse(turn, transaction, current, _ABSTAINED[answer.reason], "", findings)
+            return
+        drafts.take_step(
+            transaction,
+            turn.cipher,
+            current,
+            DraftStep.PROPOSE,
+            new_revision=True,
+            text=text,
+            language=answer.language or language or "",
+            content=content,
+        )
+
+    turn.commit(work)
+
+
+def _used_sources(masked: MaskedContext, answer: Proposal) -> tuple[Source, ...]:
+    return tuple(source for source in masked.sources if source.id in answer.sources)
+
+
+def give_up(turn: Turn, error: Permanent) -> None:
+    """The assistant's answer cannot be used and will not get better: no draft, technical, with an id."""
+
+    def work(transaction: sa.Connection, now: Look) -> None:
+        if now.draft is not None and now.draft.state is DraftState.DRAFTING:
+            _refuse(turn, transaction, now.draft, NoDraftReason.TECHNICAL, f"({error.code}, {now.draft.id})")
+
+    turn.commit(work)
+
+
+def mark_covered(turn: Turn, transaction: sa.Connection) -> None:
+    """The events the last reading answers are done, or ignored for a reason."""
+    outcome = "ignored" if turn.ignored else "done"
+    inbox.mark(transaction, turn.covered, outcome, turn.ignored)

@@ -1,0 +1,111 @@
+"""One worker's turn at one case: what it holds, what it has read, and the fenced transaction every commit goes
+through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from crm_bridge.contract import Adapter, CaseContext, CaseRef
+from crm_bridge.pipeline.observe import Own
+from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
+from crm_bridge.store import cases, connections, drafts, inbox, queue
+from crm_bridge.store.cases import CaseRow, EpisodeRow
+from crm_bridge.store.connections import ConnectionStatus
+from crm_bridge.store.database import now
+from crm_bridge.store.drafts import DraftRow
+from crm_bridge.store.encryption import Cipher
+from crm_bridge.store.queue import Lease, LeaseLost
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What is true of a case at one moment, all read in one transaction."""
+
+    case: CaseRow
+    draft: DraftRow | None
+    latest: DraftRow | None
+    episode: EpisodeRow | None
+    connection: ConnectionStatus
+    pending: inbox.Pending
+    at: datetime
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """`covered`: ids of the events that the last reading of the CRM answers. `context`: what it brought."""
+
+    runtime: Runtime
+    known: ConnectionRuntime
+    lease: Lease
+    case_id: int
+    ref: CaseRef
+    context: CaseContext | None = None
+    covered: tuple[int, ...] = ()
+    ignored: str = ""
+    """Why the covered events mean nothing to us, when they do not."""
+    wait_until: datetime | None = None
+    """Set when this case has to wait although something is pending."""
+    shown: set[int] = field(default_factory=set)
+
+    @property
+    def adapter(self) -> Adapter:
+        return self.known.adapter
+
+    @property
+    def cipher(self) -> Cipher:
+        return self.runtime.store.cipher
+
+    def look(self) -> Look:
+        return self.runtime.store.run(self.look_inside)
+
+    def look_inside(self, transaction: sa.Connection) -> Look:
+        case = cases.find(transaction, self.known.name, self.ref.id)
+        status = connections.status(transaction, self.known.name)
+        assert case is not None
+        assert status is not None
+        latest = drafts.latest(transaction, self.cipher, case.id)
+        return Look(
+            case=case,
+            draft=drafts.live(transaction, self.cipher, case.id),
+            latest=latest,
+            episode=cases.current_episode(transaction, case.id),
+            connection=status,
+            pending=inbox.pending(transaction, self.lease.item_id),
+            at=now(transaction),
+        )
+
+    def commit(self, work: Callable[[sa.Connection, Look], T]) -> T:
+        """Lock the case, check the fence, look again, then work: the only way a worker changes a case.
+
+        Raises `LeaseLost` when another worker may hold the item.
+        """
+
+        def fenced(transaction: sa.Connection) -> T:
+            cases.lock(transaction, self.case_id)
+            queue.hold(transaction, self.lease)
+            return work(transaction, self.look_inside(transaction))
+
+        return self.runtime.store.run(fenced)
+
+    def check(self, draft: DraftRow | None) -> None:
+        """Right before an effect leaves: still our lease, and still this draft in this state.
+
+        Renews the lease, so that the effect has all of it. Raises `LeaseLost`.
+        """
+        queue.renew(self.runtime.store, self.lease)
+        if draft is None:
+            return
+        found = self.runtime.store.run(lambda transaction: drafts.get(transaction, self.cipher, draft.id))
+        if found is None or (found.state, found.revision) != (draft.state, draft.revision):
+            raise LeaseLost
+
+    def own(self) -> Own:
+        ids, keys = self.runtime.store.run(lambda transaction: drafts.own_messages(transaction, self.case_id))
+        return Own(ids=ids, keys=keys)

@@ -1,0 +1,170 @@
+"""The worker's loop: claim what is due until nothing is, and say what each kind of failure means.
+
+`Retry` and `Reauthenticate` are facts about the connection and pause it; only a case's own failures count against
+the case, which then backs off as a case and after eight of them needs a person.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+
+from crm_bridge.contract import OutboundError, Reauthenticate, Retry
+from crm_bridge.core.lifecycle import DraftState, DraftStep, IllegalStep
+from crm_bridge.pipeline.advance import advance
+from crm_bridge.pipeline.resolve import resolve
+from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
+from crm_bridge.pipeline.trouble import AssistantTrouble
+from crm_bridge.store import cases, connections, drafts, inbox, queue
+from crm_bridge.store.database import StoreUnavailable, now
+from crm_bridge.store.queue import Lease, LeaseLost
+
+DRAIN_S = 20.0
+MAX_FAILURES = 8
+REAUTHENTICATE_WAIT = timedelta(seconds=60)
+
+log = structlog.get_logger("crm_bridge.work")
+
+
+def drain(runtime: Runtime, *, stopping: Callable[[], bool] = lambda: False, budget_s: float = DRAIN_S) -> int:
+    """Work until nothing is due, the time is over or somebody asks to stop. Returns how many items were advanced.
+
+    When time is over with work left, another nudge goes on.
+    """
+    ends = time.monotonic() + budget_s
+    done = 0
+    while not stopping():
+        if time.monotonic() >= ends:
+            runtime.store.run(queue.nudge)
+            break
+        lease = queue.claim(runtime.store)
+        if lease is None:
+            break
+        work_on(runtime, lease)
+        done += 1
+    return done
+
+
+def work_on(runtime: Runtime, lease: Lease) -> None:
+    """Advance one claimed item. Never raises for what a CRM, an assistant or a case does."""
+    known = runtime.connections.get(lease.connection)
+    if known is None:
+        # Claimed between the removal of a connection from the config and the next start.
+        _retry_later(runtime, lease, timedelta(minutes=5))
+        return
+    step = advance if lease.ref_kind == "case" else resolve
+    with queue.working(lease):
+        try:
+            step(runtime, known, lease)
+        except LeaseLost:
+            log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+        except IllegalStep:
+            # A decision came between our look and our commit; the next claim sees what is true now.
+            _retry_later(runtime, lease, timedelta(0))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the process edge of a case: every failure becomes a fact about it
+            _failed(runtime, known, lease, error)
+
+
+def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exception) -> None:
+    try:
+        if isinstance(error, AssistantTrouble):
+            _count_failure(runtime, lease, error.cause.code, at_least=error.after)
+        elif isinstance(error, Retry):
+            _pause(runtime, known, lease, error.after, error.code)
+        elif isinstance(error, Reauthenticate):
+            _pause(runtime, known, lease, REAUTHENTICATE_WAIT, f"reauthenticate:{error.code}")
+        elif isinstance(error, OutboundError):
+            _count_failure(runtime, lease, error.code)
+        else:
+            log.error("advance_failed", connection=lease.connection, error=type(error).__name__, exc_info=error)
+            _count_failure(runtime, lease, type(error).__name__)
+    except LeaseLost:
+        log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+
+
+def _pause(runtime: Runtime, known: ConnectionRuntime, lease: Lease, wait: timedelta, reason: str) -> None:
+    """The CRM is in trouble: nothing of this connection is claimed for a while, and no case pays for it."""
+
+    def work(transaction: sa.Connection) -> timedelta:
+        _lock(transaction, lease)
+        bounded = connections.pause(transaction, known.name, wait=wait, reason=reason)
+        queue.release(
+            transaction,
+            lease,
+            wake_at=now(transaction),
+            decided=lease.decided,
+            failures=lease.failures,
+        )
+        queue.nudge(transaction, after=bounded)
+        return bounded
+
+    bounded = runtime.store.run(work)
+    log.warning("connection_paused", connection=known.name, reason=reason, wait_s=bounded.total_seconds())
+
+
+def _count_failure(runtime: Runtime, lease: Lease, code: str, *, at_least: timedelta = timedelta(0)) -> None:
+    failures = lease.failures + 1
+    if failures >= MAX_FAILURES:
+        _needs_a_person(runtime, lease, code)
+        return
+    wait = max(queue.backoff_wait(failures), at_least)
+
+    def work(transaction: sa.Connection) -> None:
+        _lock(transaction, lease)
+        queue.back_off(transaction, lease, wait=wait, failures=failures)
+        queue.nudge(transaction, after=wait)
+
+    runtime.store.run(work)
+    log.warning(
+        "case_backs_off", connection=lease.connection, item=lease.item_id, error=code, failures=failures,
+        wait_s=wait.total_seconds(),
+    )  # fmt: skip
+
+
+def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
+    """Eight failures of its own: the events are dead for a named reason, and the agent sees that there is no draft."""
+    cipher = runtime.store.cipher
+
+    def work(transaction: sa.Connection) -> None:
+        _lock(transaction, lease)
+        inbox.mark(transaction, inbox.pending(transaction, lease.item_id).ids, "dead", code)
+        draft = drafts.live(transaction, cipher, lease.case_id) if lease.case_id is not None else None
+        if draft is not None and draft.state in {DraftState.DRAFTING, DraftState.READY}:
+            detail = f"({code}, {draft.id})"
+            drafts.take_step(transaction, cipher, draft, DraftStep.REFUSE, reason="technical", detail=detail)
+        elif draft is not None and draft.state is DraftState.APPROVED:
+            drafts.take_step(transaction, cipher, draft, DraftStep.FAIL, reason=code)
+        elif draft is not None and draft.state is DraftState.ATTEMPTED:
+            drafts.end_attempt(transaction, draft, "unknown")
+            drafts.take_step(transaction, cipher, draft, DraftStep.LOSE_SIGHT, reason=code)
+        queue.release(transaction, lease, wake_at=None)
+
+    runtime.store.run(work)
+    log.error("case_needs_a_person", connection=lease.connection, item=lease.item_id, error=code)
+
+
+def _retry_later(runtime: Runtime, lease: Lease, wait: timedelta) -> None:
+    def work(transaction: sa.Connection) -> None:
+        _lock(transaction, lease)
+        queue.release(
+            transaction, lease, wake_at=now(transaction) + wait, decided=lease.decided, failures=lease.failures
+        )
+        queue.nudge(transaction, after=wait)
+
+    try:
+        runtime.store.run(work)
+    except LeaseLost:
+        log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+
+
+def _lock(transaction: sa.Connection, lease: Lease) -> None:
+    """Case, then item: the lock order, and the fence."""
+    if lease.case_id is not None:
+        cases.lock(transaction, lease.case_id)
+    queue.hold(transaction, lease)

@@ -1,0 +1,100 @@
+"""axe-core finds nothing, light and dark, on any page, state and window; everything works at 320 px and 200 % zoom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from crm_bridge.contract import StateKind
+
+from .conftest import Served
+from .fake_desk import SENTENCES
+
+pytestmark = pytest.mark.browser
+OpenPage = Callable[..., Page]
+AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8")
+FLAG = {"code": "amount_unfounded", "severity": "blocking", "detail": "In no source.", "excerpt": "EUR 49.90"}
+
+
+def violations(page: Page, within: str = "html") -> list[str]:
+    """What axe-core finds, as `rule: element`. It is evaluated, not inserted: the policy forbids inline scripts."""
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(AXE)
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found: list[dict[str, Any]] = page.evaluate(
+        """([tags, within]) => axe.run(within, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})
+            .then(found => found.violations)""",
+        [tags, within],
+    )
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+def become(page: Page, served: Served, case_id: str, kind: StateKind) -> None:
+    """The case moves on; the page looks at once instead of waiting for its next look."""
+    served.desk.move(case_id, kind)
+    page.evaluate("() => htmx.trigger('#poll', 'desk:look')")
+    expect(page.locator("#state")).to_contain_text(SENTENCES[kind][0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(served: Served, open_page: OpenPage, scheme: str) -> None:
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id), color_scheme=scheme)
+    for kind in StateKind:
+        become(page, served, case_id, kind)
+        assert violations(page, ".reply-pane") == [], kind
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page_or_window(served: Served, open_page: OpenPage, scheme: str) -> None:
+    served.desk.every_state()
+    flagged = served.desk.put(StateKind.READY, flags=[FLAG, {**FLAG, "code": "promise", "severity": "informing"}])
+    served.desk.say(flagged, "Internal.", author="agent", public=False)
+    served.desk.say(flagged, "See below.\n> Quoted.", attachments=[{"name": "scan.pdf"}])
+    page = open_page(served.url + "/desk/new", color_scheme=scheme)
+    assert violations(page) == []
+    page.goto(served.case(flagged))
+    assert violations(page) == []
+    for key, window in (("r", "#reject"), ("t", "#again"), ("?", "#help")):
+        page.keyboard.press(key)
+        expect(page.locator(window)).to_be_visible()
+        assert violations(page, window) == []
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_notice_about_something_new(served: Served, open_page: OpenPage, scheme: str) -> None:
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id), color_scheme=scheme)
+    page.locator("#reply-text").fill("Mine.")
+    served.desk.supersede(case_id, "News.", new_draft="Another.")
+    expect(page.locator("#notice")).to_contain_text("News.")
+    page.locator(".who summary").click()
+    page.get_by_text("Play the customer").click()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [320, 640])
+def test_nothing_is_cut_off_in_a_narrow_window(served: Served, open_page: OpenPage, width: int) -> None:
+    case_id = served.desk.put(StateKind.READY, flags=[FLAG], subject="A" * 80)
+    served.desk.say(case_id, "x" * 300)
+    page = open_page(served.case(case_id), viewport={"width": width, "height": 600})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(page) == []
+    page.get_by_label("I have looked at").check()
+    page.get_by_role("button", name="Accept and send").click()
+    expect(page.locator("#undo")).to_be_visible()
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.locator(".row").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_moves_for_who_wants_less_motion(served: Served, open_page: OpenPage) -> None:
+    page = open_page(served.case(served.desk.put(StateKind.READY)), reduced_motion="reduce")
+    moving = """() => [...document.querySelectorAll("*")]
+        .filter(e => parseFloat(getComputedStyle(e).transitionDuration) > 0).length"""
+    assert page.evaluate(moving) == 0

@@ -1,0 +1,191 @@
+"""The real server over real sockets: bounds, the raw target, slow clients, a graceful end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from crm_bridge.settings import Listen
+from crm_bridge.web.server import MAX_BUFFERED_BODY, build_server, run, serve
+
+LOOPBACK = Listen(host="127.0.0.1", port=0)
+
+
+class Running:
+    def __init__(self, app: Any) -> None:
+        self.server = build_server(app, LOOPBACK)
+        self.port = self.server.socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._stop = threading.Event()
+        self.thread = threading.Thread(target=run, args=(self.server, self._stop), daemon=True)
+        self.thread.start()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self.server.pull_trigger()
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[Any], Running]]:
+    started: list[Running] = []
+
+    def start(app: Any) -> Running:
+        started.append(Running(app))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+        server.thread.join(timeout=15)
+        assert not server.thread.is_alive()
+
+
+def answered(connection: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    parts = []
+    while part := connection.recv(65_536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def test_two_megabytes_are_413_with_and_without_a_length(stage: Any, running: Any) -> None:
+    url = f"{running(stage.app).url}/webhooks/demo"
+    body = b" " * 2_000_000
+    kind = {"Content-Type": "application/json"}
+    for data in (body, iter([body[:1_000_000], body[1_000_000:]])):
+        answer = requests.post(url, data=data, headers=kind, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_what_the_server_itself_refuses_is_a_problem_too(stage: Any, running: Any) -> None:
+    server = running(stage.app)
+    for sent, status in [
+        (b"POST /webhooks/demo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (MAX_BUFFERED_BODY + 1), b" 413 "),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc", b" 400 "),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b" 501 "),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", b" 431 "),
+    ]:
+        with server.connect() as connection:
+            connection.sendall(sent)
+            answer = answered(connection)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert status in head.split(b"\r\n")[0]
+        assert b"application/problem+json" in head
+        assert b"nosniff" in head
+        assert b"waitress" not in answer.lower()
+        assert {"type", "title", "status", "detail", "code"} <= set(json.loads(body))
+
+
+def test_the_raw_target_survives_and_forwarded_headers_do_not(running: Any) -> None:
+    from crm_bridge.web.deliveries import raw_target
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen = {
+            "target": raw_target(environ),
+            "scheme": environ["wsgi.url_scheme"],
+            "forwarded": [key for key in environ if "FORWARDED" in key],
+        }
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(seen).encode()]
+
+    server = running(app)
+    with server.connect() as connection:
+        connection.sendall(
+            b"GET /a%2fb/../c%20d?x=%3a%2F&y HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n"
+            b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: host=evil\r\n\r\n"
+        )
+        head, _, body = answered(connection).partition(b"\r\n\r\n")
+    assert json.loads(body) == {"target": "/a%2fb/../c%20d?x=%3a%2F&y", "scheme": "http", "forwarded": []}
+    assert b"\r\nserver:" not in head.lower()
+
+
+def test_dribbling_sockets_do_not_keep_others_from_an_answer(stage: Any, running: Any) -> None:
+    server = running(stage.app)
+    slow = [server.connect() for _ in range(60)]
+    try:
+        for number, connection in enumerate(slow):
+            length = b"Content-Length: 900000\r\n\r\n{" if number % 2 else b"X-Slow: "
+            connection.sendall(b"POST /webhooks/demo HTTP/1.1\r\nHost: x\r\n" + length)
+        for _ in range(5):
+            assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_stop_finishes_what_is_being_answered_and_refuses_what_is_new(running: Any) -> None:
+    inside, release = threading.Event(), threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        inside.set()
+        release.wait(10)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+        return [b"done"]
+
+    server = running(app)
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert inside.wait(10)
+        server.stop()
+        deadline = threading.Event()
+        for _ in range(200):
+            try:
+                server.connect().close()
+            except OSError:
+                break
+            deadline.wait(0.02)
+        else:
+            pytest.fail("new connections are still accepted")
+        release.set()
+        assert answered(connection).endswith(b"done")
+
+
+def test_sigterm_ends_the_process_cleanly(tmp_path: Any) -> None:
+    script = textwrap.dedent(
+        """
+        from crm_bridge.settings import Listen
+        from crm_bridge.telemetry import configure_logging
+        from crm_bridge.web.server import serve
+
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+
+        configure_logging()
+        serve(app, Listen(host="127.0.0.1", port=0), on_listening=lambda bound: print(bound.port, flush=True))
+        print("returned", flush=True)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=15)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (0, "returned\n")
+    assert [json.loads(line)["event"] for line in err.splitlines()] == ["web_listening", "web_stopped"]
+
+
+def test_an_address_in_use_is_an_error_at_once(stage: Any, running: Any) -> None:
+    server = running(stage.app)
+    with pytest.raises(OSError, match="in use"):
+        serve(stage.app, Listen(host="127.0.0.1", port=server.port))

@@ -1,0 +1,3 @@
+from crm_bridge.web import create_app
+
+app = create_app()
