@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,11 +48,16 @@ from crm_bridge.contract import (
 )
 from crm_bridge_mock import mapping, webhooks
 from crm_bridge_mock.client import MockClient
+from crm_bridge_mock.profiles import PROFILES
 from crm_bridge_mock.schemas import MockConfig, checked
 
 LOOK_AGAIN = timedelta(seconds=10)
 LOOKS_WORTH_IT = timedelta(minutes=2)
 """A reply that cannot be seen this long after its attempt will not be found by looking either."""
+
+
+DECLARED = MappingProxyType({name: profile.capabilities for name, profile in PROFILES.items()})
+"""What each profile declares, for who asks without a connection."""
 
 
 def build(config: Mapping[str, Any], services: Services) -> MockAdapter:

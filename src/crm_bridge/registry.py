@@ -7,11 +7,12 @@ because nobody could say which of them would get the credentials.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from crm_bridge.contract import CONTRACT_VERSION, Adapter, InvalidConfig, Services
+from crm_bridge.contract import CONTRACT_VERSION, Adapter, Capabilities, InvalidConfig, Services
 from crm_bridge.kit.services import in_memory_services
 from crm_bridge.settings import CONNECTION_KEYS, resolve_secrets
 
@@ -53,9 +54,25 @@ def load_adapter(
     return adapter
 
 
+def declared_capabilities(name: str) -> Mapping[str, Capabilities]:
+    """What an adapter declares, by variant: the `DECLARED` of the module its entry point names.
+
+    Empty when it declares nothing without a configuration. Raises `InvalidConfig`.
+    """
+    build = _load(ADAPTER_GROUP, "adapter", name)
+    declared: Mapping[str, Capabilities] = getattr(sys.modules[build.__module__], "DECLARED", {})
+    return declared
+
+
 def load_emulator(name: str) -> Callable[..., Any]:
     """The factory of an emulator. Raises `InvalidConfig` when there is none of this name."""
     return _load(EMULATOR_GROUP, "emulator", name)
+
+
+def emulator_command(name: str) -> tuple[str, ...]:
+    """How an emulator is run as a process of its own: the package of its entry point with `python -m`."""
+    load_emulator(name)
+    return (sys.executable, "-m", _installed(EMULATOR_GROUP)[name].module)
 
 
 def _installed(group: str) -> dict[str, EntryPoint]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -37,8 +35,12 @@ UNCLEAR = [
 
 
 @pytest.fixture
-def no_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the extra `lang` were not installed."""
+    monkeypatch.setattr(language, "_model", lambda: None)
+
+
+def test_the_model_is_an_extra_and_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def without(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -46,12 +48,8 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             raise ModuleNotFoundError(name=name)
         return real(name, *args, **kwargs)
 
-    for name in [name for name in sys.modules if name.startswith("py3langid")]:
-        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", without)
-    language._model.cache_clear()
-    yield
-    language._model.cache_clear()
+    assert language._model.__wrapped__() is None
 
 
 @pytest.mark.parametrize(("code", "text"), CLEAR)

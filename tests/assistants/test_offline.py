@@ -202,6 +202,23 @@ def test_an_instruction_brings_in_the_article_it_names(make_context: MakeContext
     assert set(answer.sources) == {"a-password", "a-hours"}
 
 
+def test_an_instruction_that_the_quoted_article_meets_brings_no_other(make_context: MakeContext) -> None:
+    answer = proposed(make_context(instruction="Mention the account and the link", previous_text="…"))
+    assert answer.sources == ("a-password",)
+
+
+def test_sources_about_the_same_topic_are_told_apart_by_how_the_title_asks(make_context: MakeContext) -> None:
+    change = Source(
+        id="change",
+        title="Change your delivery address",
+        excerpt="Change the delivery address in your account.",
+        language="en",
+    )
+    where = Source(id="where", title="Where is my delivery?", excerpt="Follow your delivery online.", language="en")
+    assert proposed(make_context("Where is my parcel?", sources=(change, where))).sources == ("where",)
+    assert proposed(make_context("How do I change the address?", sources=(where, change))).sources == ("change",)
+
+
 def test_an_instruction_can_ask_for_an_apology(make_context: MakeContext) -> None:
     assert "sorry" in proposed(make_context(instruction="Please apologise", previous_text="…")).text
 

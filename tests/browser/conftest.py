@@ -96,6 +96,7 @@ def open_page(browser: Browser, complaints: Complaints) -> Iterator[Callable[...
 
     def start(url: str, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 850}, **options})
+        context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)

@@ -151,6 +151,11 @@ class FakeDesk:
             if case["draft"]:
                 case["draft"]["status"] = _STATUS.get(kind, kind.value)
 
+    def rewrite(self, case_id: str, text: str) -> None:
+        """Other words in the draft, as a CRM that keeps only what the bridge wrote."""
+        with self._lock:
+            self._cases[case_id]["draft"]["text"] = text
+
     def supersede(self, case_id: str, body: str, new_draft: str | None = None) -> str:
         """The customer writes again; with `new_draft` the next draft stands at once."""
         with self._lock:

@@ -77,6 +77,19 @@ def test_an_edit_is_sent_as_an_edit_and_an_unchanged_text_as_an_accept(served: S
     assert served.desk.count("accept") == 1
 
 
+def test_an_edit_that_was_undone_can_be_brought_back(served: Served, open_page: OpenPage) -> None:
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id))
+    page.locator("#reply-text").fill("My edit.")
+    page.get_by_role("button", name="Send my edit").click()
+    expect(page.locator("#undo")).to_be_visible()
+    served.desk.rewrite(case_id, TEXT)
+    page.locator("#undo").click()
+    expect(page.locator("#reply-text")).to_have_value(TEXT)
+    page.get_by_role("button", name="Bring my earlier text back").click()
+    expect(page.locator("#reply-text")).to_have_value("My edit.")
+
+
 def test_a_blocking_flag_has_to_be_acknowledged_by_name(served: Served, open_page: OpenPage) -> None:
     page = open_page(served.case(served.desk.put(StateKind.READY, flags=[BLOCKING])))
     page.get_by_role("button", name="Accept and send").click()
@@ -180,15 +193,21 @@ def test_a_case_can_be_closed_and_reopened(served: Served, open_page: OpenPage) 
     expect(page.get_by_role("button", name="Close case")).to_be_visible()
 
 
+def arrived(page: Page, url: str) -> None:
+    """On the page, and its scripts have run."""
+    expect(page).to_have_url(url)
+    page.wait_for_load_state("load")
+
+
 def test_j_and_k_walk_the_inbox_and_single_keys_can_be_turned_off(served: Served, open_page: OpenPage) -> None:
     first, second = (served.desk.put(StateKind.READY, subject=name) for name in ("First", "Second"))
     page = open_page(served.url + "/desk/")
     page.keyboard.press("j")
-    expect(page).to_have_url(served.case(first))
+    arrived(page, served.case(first))
     page.keyboard.press("j")
-    expect(page).to_have_url(served.case(second))
+    arrived(page, served.case(second))
     page.keyboard.press("k")
-    expect(page).to_have_url(served.case(first))
+    arrived(page, served.case(first))
     page.keyboard.press("?")
     page.get_by_label("Use single-key shortcuts").uncheck()
     page.get_by_role("button", name="Close", exact=True).click()

@@ -100,7 +100,10 @@ def test_internal_notes_look_internal_and_quoted_text_is_folded(served: Served, 
 
 
 def test_customer_markup_is_only_ever_text(served: Served, open_page: OpenPage) -> None:
-    evil = "<script>document.title='owned'</script><img src=x onerror=alert(1)><hx-partial hx-target='body'>gone</hx-partial>"
+    evil = (
+        "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+        "<hx-partial hx-target='body'>gone</hx-partial>"
+    )
     case_id = served.desk.put(StateKind.READY, subject=evil, customer={"name": evil, "email": "x@example.com"})
     served.desk.say(case_id, evil + " https://evil.example/")
     served.desk.draft(case_id, evil)

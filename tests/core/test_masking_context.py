@@ -6,6 +6,7 @@ import gc
 import pickle
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,21 @@ IDENTIFIERS = [
     "+49 170 1234567", "0170/1234567", "0049 (0)170 123 45 67", "Analytical Engines GmbH", "analytical  engines",
     "cus_88123", "4111 1111 1111 1111", "DE89370400440532013000", "Jose\u0301", "ＪＯＳÉ",
 ]  # fmt: skip
-FILLERS = ["order", "2026-004512", "hello", ",", "\n", "(", "'s", "[EMAIL_1]", "[name_2b]", "price 20 €", "\u200b", "ß", "."]
+FILLERS = [
+    "order",
+    "2026-004512",
+    "hello",
+    ",",
+    "\n",
+    "(",
+    "'s",
+    "[EMAIL_1]",
+    "[name_2b]",
+    "price 20 €",
+    "\u200b",
+    "ß",
+    ".",
+]
 
 loose_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
 mixed_text = st.lists(st.one_of(st.sampled_from(IDENTIFIERS + FILLERS), loose_text), max_size=12).map(" ".join)
@@ -44,7 +59,7 @@ def test_what_was_masked_comes_back_exactly(text: str, case: Make, message: Say)
     assert unmasking.unresolved(masked.messages[0].text) == ()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(texts=st.lists(mixed_text, min_size=7, max_size=7))
 def test_no_identifier_of_the_customer_survives_anywhere(texts: list[str], case: Make, message: Say) -> None:
     context = case(
@@ -55,10 +70,8 @@ def test_no_identifier_of_the_customer_survives_anywhere(texts: list[str], case:
         requester=PERSON,
         fields=(CaseField(name="product", value=texts[4]), CaseField(name="secret_note", value="José")),
     )
-    masked, _ = mask(
-        context, MaskingPolicy(internal_notes=True), instruction=texts[5], previous_text=texts[6]
-    )
-    seen = fold(repr(masked)).text
+    masked, _ = mask(context, MaskingPolicy(internal_notes=True), instruction=texts[5], previous_text=texts[6])
+    seen = fold(repr(replace(masked, context_id=""))).text
     for word in ("jose", "muller", "mueller", "ludenscheidt", "cus_88123"):
         assert not re.search(rf"(?<![^\W_]){word}(?![^\W_])", seen), word
     for part in ("jose@", "1234567", "123 45 67", "analytical", "4111", "de8937"):
@@ -86,7 +99,9 @@ def test_a_token_typed_by_the_customer_is_never_somebodys_data(case: Make, messa
     assert unmasking.restore(answer) == "You wrote [EMAIL_1]; your address is ada@customer.test."
 
 
-@pytest.mark.parametrize("token", ["[EMAIL_9]", "[email_1]", "[EMAIL 1]", "EMAIL_1", "[EMAIL\\_1]", "{EMAIL_1}", "[EMAIL_1"])
+@pytest.mark.parametrize(
+    "token", ["[EMAIL_9]", "[email_1]", "[EMAIL 1]", "EMAIL_1", "[EMAIL\\_1]", "{EMAIL_1}", "[EMAIL_1"]
+)
 def test_tokens_never_issued_or_mangled_are_unresolved(token: str, case: Make, message: Say) -> None:
     _, unmasking = mask(case(message("I am ada@customer.test")), MaskingPolicy())
     assert unmasking.unresolved(f"Write to {token} please, not ([EMAIL_1])") == (token,)
@@ -153,7 +168,10 @@ def test_names_are_found_in_scripts_without_spaces(case: Make, message: Say) -> 
 
 
 def test_personal_fields_of_the_record_are_masked_in_the_text(case: Make, message: Say) -> None:
-    fields = (CaseField(name="shipping_address", value="12 St James's Square"), CaseField(name="product", value="Chair"))
+    fields = (
+        CaseField(name="shipping_address", value="12 St James's Square"),
+        CaseField(name="product", value="Chair"),
+    )
     masked, _ = mask(case(message("Send the Chair to 12 st james's square"), fields=fields), MaskingPolicy())
     assert masked.question == "Send the Chair to [ADDRESS_1]"
 

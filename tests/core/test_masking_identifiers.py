@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
+from stdnum import luhn
 
 from crm_bridge.core.masking import mask
-from crm_bridge.core.masking.cards import luhn
 from crm_bridge.core.masking.identifiers import find_identifiers
 from crm_bridge.core.masking.spans import Kind
 from crm_bridge.core.policy import MaskingPolicy
@@ -20,7 +20,7 @@ BRANDS += [("62", 17), ("62", 18), ("3530", 16), ("5018", 14), ("81", 16)]
 
 def card(rng: random.Random, prefix: str, length: int) -> str:
     body = prefix + "".join(rng.choice("0123456789") for _ in range(length - len(prefix) - 1))
-    return next(body + check for check in "0123456789" if luhn(body + check))
+    return next(body + check for check in "0123456789" if luhn.is_valid(body + check))
 
 
 def grouped(digits: str, separator: str) -> str:
@@ -55,7 +55,7 @@ FRAMES = ["{}", "my card is {} thanks", "card:{}, please", "2026 {} 12/27", "({}
 def test_every_card_is_found_however_it_is_written(encoding: str) -> None:
     rng = random.Random(f"cards-{encoding}")
     missed = []
-    for _ in range(700):
+    for _ in range(400):
         digits = card(rng, *rng.choice(BRANDS))
         written = rng.choice(FRAMES).format(ENCODINGS[encoding](digits))
         folded = fold(written).text
@@ -97,7 +97,7 @@ def test_order_numbers_and_versions_are_left_alone() -> None:
         lambda: f"v{rng.randrange(30)}.{rng.randrange(20)}.{rng.randrange(10)}",
         lambda: f"RMA{number(9)}",
     ]
-    written = [f"Where is {rng.choice(shapes)()}? Thank you." for _ in range(4000)]
+    written = [f"Where is {rng.choice(shapes)()}? Thank you." for _ in range(3000)]
     wrong = [text for text in written if find_identifiers(fold(text).text)]
     assert len(wrong) / len(written) < 0.005, wrong[:20]
 

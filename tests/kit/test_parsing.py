@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_bridge.contract import InvalidDelivery
@@ -146,6 +146,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(value=VALUES, ascii_only=st.booleans())
 def test_what_a_sender_wrote_is_what_is_read(value: JsonValue, ascii_only: bool) -> None:
     assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value

@@ -110,7 +110,7 @@ def test_a_link_in_place_of_the_socket_folder_is_refused(tmp_path: Path, monkeyp
         make_socket_folder(tmp_path, caller())
 
 
-@pytest.mark.parametrize("text", ["", "not a number", "-5\n", "0\n", f"{os.getpid()}\n", "99999999\n"])
+@pytest.mark.parametrize("text", ["", "not a number", "-5\n", "0\n", "1\n", "99999999\n"])
 def test_a_pid_file_is_not_believed(tmp_path: Path, text: str) -> None:
     (tmp_path / "postmaster.pid").write_text(text)
     assert find_postmaster(tmp_path) is None

@@ -123,18 +123,17 @@ def socket_folder(url: str) -> Path:
     return Path(str(psycopg.conninfo.conninfo_to_dict(url)["host"]))
 
 
-def session_members(session: int) -> list[int]:
-    """The processes of a session that are alive (a zombie waits for its parent only)."""
-    return [pid for pid in _pids() if _stat(pid)[3:4] == [str(session)] and _stat(pid)[0] != "Z"]
+def processes_of(cluster: Cluster) -> list[int]:
+    """The living processes that run programs kept beside this cluster: its server's, all of them."""
+    return [pid for pid in _pids() if _program(pid).is_relative_to(cluster.home)]
 
 
 def _pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name: state, parent, group, session, …"""
+def _program(pid: int) -> Path:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return [""]
+        return Path(f"/proc/{pid}/exe").readlink()
+    except OSError:  # gone, a zombie, or another user's
+        return Path("/")

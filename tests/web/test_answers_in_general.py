@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crm_bridge.contract import InvalidConfig
+from crm_bridge.web import create_app
 from crm_bridge.web.headers import SECURITY_HEADERS
 from crm_bridge.web.problems import PROBLEM_JSON
 
@@ -79,6 +81,22 @@ def test_a_log_line_stays_one_line_whatever_a_path_holds(stage: Any) -> None:
     assert "\u202e" not in json.loads(line)["connection"]
 
 
+def test_without_a_runtime_one_is_built_from_the_configuration(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    built = []
+    runtime = stage.app.extensions["crm_bridge"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CRM_BRIDGE_CONFIG", raising=False)
+    monkeypatch.setattr("crm_bridge.bootstrap.bootstrap", lambda settings: built.append(settings) or runtime)
+    assert create_app().test_client().get("/healthz").status_code == 200
+    assert built[0].demo
+    (tmp_path / "wrong.toml").write_text("listen = 3")
+    monkeypatch.setenv("CRM_BRIDGE_CONFIG", "wrong.toml")
+    with pytest.raises(InvalidConfig):
+        create_app()
+
+
 def test_liveness_needs_nothing(stage: Any) -> None:
     assert stage.client.get("/healthz").json == {"status": "ok"}
 
@@ -112,8 +130,8 @@ ROUTES = [
     ("GET", "/healthz"),
 ]
 HEADERS = [
-    "Accept", "Authorization", "Content-Length", "Content-Type", "Cookie", "Crm-Signature", "Crm-Timestamp", "Forwarded",
-    "Host", "Idempotency-Key", "If-Match", "If-None-Match", "Range", "Transfer-Encoding", "Webhook-Id",
+    "Accept", "Authorization", "Content-Length", "Content-Type", "Cookie", "Crm-Signature", "Crm-Timestamp",
+    "Forwarded", "Host", "Idempotency-Key", "If-Match", "If-None-Match", "Range", "Transfer-Encoding", "Webhook-Id",
     "Webhook-Signature", "Webhook-Timestamp", "X-Forwarded-For", "X-Forwarded-Proto", "X-HTTP-Method-Override",
 ]  # fmt: skip
 VALUES = st.one_of(

@@ -6,7 +6,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode, checks
+from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -59,19 +59,16 @@ def test_two_apps_document_the_same(stage: Any) -> None:
     assert again.test_client().get(path).json == stage.client.get(path).json
 
 
-CHECKS = [checks.not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS[:-1])
-@pytest.mark.parametrize("mode", list(GenerationMode))
-def test_generated_requests_get_only_documented_answers(
-    stage: Any, method: str, path: str, mode: GenerationMode
-) -> None:
+def test_generated_requests_get_only_documented_answers(stage: Any, method: str, path: str) -> None:
     operation = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", stage.app)[path][method]
 
-    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(
-        case=operation.as_strategy(generation_mode=mode),
+        case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in GenerationMode]),
         trusted=st.booleans(),
         error=st.sampled_from([None, None, UnknownDraft("no"), StoreUnavailable("no"), InvalidDelivery("no")]),
     )
@@ -79,6 +76,8 @@ def test_generated_requests_get_only_documented_answers(
         if "connection" in case.path_parameters:
             case.path_parameters["connection"] = "demo"
         stage.adapter.trusting, stage.fails_with = trusted, error
-        case.call_and_validate(checks=CHECKS)
+        answer = case.call()
+        assert answer.status_code < 500 or answer.status_code == 503
+        case.validate_response(answer, checks=CHECKS)
 
     probe()

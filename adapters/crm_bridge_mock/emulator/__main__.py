@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from crm_bridge.contract import InvalidConfig
@@ -22,7 +23,7 @@ from crm_bridge_mock.profiles import DEFAULT_PROFILE, PROFILES
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop. 0 = stopped cleanly, 2 = wrong usage."""
     wanted = _parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s"}')
+    _log_as_json()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -38,6 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping.wait()
     crm.stop()
     return 0
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: the event, and the fields it came with where they are plain."""
+
+    _FIELDS = ("status", "events", "error", "endpoint")
+
+    def format(self, record: logging.LogRecord) -> str:
+        given = {name: getattr(record, name) for name in self._FIELDS if hasattr(record, name)}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        return json.dumps({"timestamp": at, "level": record.levelname.lower(), "event": record.getMessage(), **given})
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def _crm(wanted: argparse.Namespace) -> MockCrm:

@@ -89,6 +89,8 @@ class Drafts:
         }
         self._put(draft)
         case["draft"] = draft["id"]
+        # A written draft says by itself that it is ready: what was shown before it is over.
+        case["state"] = None
         self._state.touch(case, by="bridge")
         return draft
 

@@ -203,10 +203,13 @@ _NOBODY: Record = {"id": "cust_deleted", "name": "", "email": "", "phone": "", "
 
 
 def newer_than(public: Sequence[Mapping[str, Any]], seen: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Public messages that stand after the first one seen and were not seen: by ids and order, never by clocks."""
+    """Public messages that stand after the first one seen and were not seen: by ids and order, never by clocks.
+
+    Automatic ones (they carry headers that say so) are nobody's word and make nothing out of date.
+    """
     known = frozenset(seen)
     first = next((index for index, message in enumerate(public) if message["id"] in known), 0)
-    return [message for message in public[first:] if message["id"] not in known]
+    return [message for message in public[first:] if message["id"] not in known and not message["headers"]]
 
 
 def _same_concern(case: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

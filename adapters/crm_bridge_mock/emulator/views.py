@@ -84,7 +84,7 @@ def summary(view: CaseRecords) -> dict[str, Any]:
     brief = {"id": draft["draft_id"], "revision": draft["revision"], "status": view.draft_status} if draft else None
     return {
         **{name: view.case[name] for name in _CASE_FIELDS},
-        "state": _state(view, last),
+        "state": _state(view, next((item for item in reversed(public) if not item["headers"]), None)),
         "draft": brief,
         "last_message_at": last["sent_at"] if last else view.case["created_at"],
         "last_author": _author(last) if last else None,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 
 from crm_bridge.assistants.stopwords import FUNCTION_WORDS
+from crm_bridge.assistants.terms import without_noise
 
 # fmt: off
 PLAUSIBLE = frozenset(
@@ -32,9 +33,8 @@ _MIN_WIDE_LETTERS = 4
 _SURE, _LIKELY = 0.85, 0.5
 _STOP_WORD_SHARE = 0.2
 
-# What says nothing of the language: links, addresses, mask tokens and other bracketed names, anything with a digit.
-_NOISE = re.compile(r"https?://\S+|\S+@\S+|\[\[?[^\]\s]{1,60}\]\]?|[<{⟦][^>}⟧\s]{1,60}[>}⟧]|\S*\d\S*")
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+# Whatever holds a digit is no word.
+_WORD = re.compile(r"(?<![^\W_])[^\W\d_]+(?:['’][^\W\d_]+)?(?![^\W_])")
 _WIDE = re.compile(r"[\u0590-\u0dff\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 Ranker = Callable[[str], tuple[str, float]]
@@ -48,7 +48,7 @@ def primary_code(language: str | None) -> str | None:
 
 def detect_language(text: str) -> str | None:
     """The ISO 639-1 code of a text's language, or None when it is not clear."""
-    clean = _NOISE.sub(" ", text[:MAX_CHARS])
+    clean = without_noise(text[:MAX_CHARS])
     words = [word.lower().replace("’", "'") for word in _WORD.findall(clean)]
     letters = sum(len(word) for word in words)
     wide = len(_WIDE.findall(clean))

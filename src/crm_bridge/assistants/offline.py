@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_bridge.assistants.instruction import Length, Wish, understand
 from crm_bridge.assistants.language import detect_language, primary_code
@@ -68,7 +68,7 @@ def _asks(context: MaskedContext, language: str | None) -> Sequence[Ask]:
 
 
 def _implicit(asks: Sequence[Ask]) -> tuple[Ask, ...]:
-    return tuple(Ask(terms=ask.terms, clauses=ask.clauses, explicit=False) for ask in asks)
+    return tuple(replace(ask, explicit=False) for ask in asks)
 
 
 def _nothing_fits(given: Sequence[Source], spoken: Sequence[Source], language: str | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from crm_bridge.assistants.terms import clauses, content_terms, is_list_item, sentences, shared
+from crm_bridge.assistants.terms import clauses, content_terms, is_list_item, sentences, shared, word_pairs
 from crm_bridge.contract import Source
 
 MAX_SOURCES_USED = 4
@@ -18,7 +18,6 @@ MAX_ASKS = 30
 
 _MIN_COVERAGE = 0.34
 _STRONG_COVERAGE = 0.5
-_TITLE_WEIGHT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +29,7 @@ class Ask:
 
     terms: frozenset[str]
     clauses: tuple[frozenset[str], ...] = ()
+    pairs: frozenset[tuple[str, str]] = frozenset()
     explicit: bool
 
 
@@ -47,6 +47,7 @@ class _Candidate:
     source: Source
     rank: int
     title: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
     body: frozenset[str]
 
 
@@ -54,7 +55,7 @@ class _Candidate:
 class _Fit:
     candidate: _Candidate
     terms: frozenset[str]
-    in_title: bool
+    in_title: frozenset[str]
     coverage: float
     score: float = field(default=0.0)
 
@@ -65,6 +66,7 @@ def asks_of(text: str, language: str | None) -> tuple[Ask, ...]:
         Ask(
             terms=_topic(sentence, language),
             clauses=tuple(filter(None, (_topic(clause, language) for clause in clauses(sentence)))),
+            pairs=word_pairs(sentence),
             explicit="?" in sentence[-3:],
         )
         for sentence in sentences(text)
@@ -88,17 +90,27 @@ def choose(
     candidates = [_candidate(rank, source, language) for rank, source in enumerate(sources[:MAX_SOURCES_SEEN])]
     candidates = [candidate for candidate in candidates if candidate.source.excerpt.strip()]
     questions = [ask for ask in asks if ask.explicit]
-    answered = [ask for ask in questions if _best(ask.terms, candidates)]
+    answered = [ask for ask in questions if _best(ask, ask.terms, candidates)]
     chosen: dict[str, Passage] = {}
     for ask in asks:
         strict = bool(answered) and not ask.explicit
         for fit in _cover(ask, candidates, strict=strict):
             _add(chosen, fit.candidate.source, fit.terms, frozenset())
-    for candidate in candidates:
-        hits = shared(instruction_terms, candidate.title | candidate.body)
-        if hits and len(hits) >= _MIN_COVERAGE * len(instruction_terms):
-            _add(chosen, candidate.source, hits, hits)
+    _follow(instruction_terms, candidates, chosen)
     return tuple(chosen.values())[:MAX_SOURCES_USED]
+
+
+def _follow(terms: frozenset[str], candidates: Sequence[_Candidate], chosen: dict[str, Passage]) -> None:
+    """Mark what chosen sources must mention, and add the one other source that alone has what was named."""
+    hits = {candidate.source.id: shared(terms, candidate.title | candidate.body) for candidate in candidates}
+    there = frozenset[str]().union(*(hits[source_id] for source_id in chosen))
+    for passage in [passage for passage in chosen.values() if hits[passage.source.id]]:
+        _add(chosen, passage.source, frozenset(), hits[passage.source.id])
+    others = [candidate for candidate in candidates if candidate.source.id not in chosen]
+    named = [candidate for candidate in others if shared(terms, candidate.title) - there]
+    told = [c for c in others if not there and len(hits[c.source.id]) >= _STRONG_COVERAGE * max(1, len(terms))]
+    for candidate in (named or told)[:1]:
+        _add(chosen, candidate.source, hits[candidate.source.id], hits[candidate.source.id])
 
 
 def _add(chosen: dict[str, Passage], source: Source, terms: frozenset[str], wanted: frozenset[str]) -> None:
@@ -115,30 +127,37 @@ def _candidate(rank: int, source: Source, language: str | None) -> _Candidate:
         source=source,
         rank=rank,
         title=content_terms(source.title, language),
+        pairs=word_pairs(source.title),
         body=content_terms(source.excerpt, language),
     )
 
 
 def _cover(ask: Ask, candidates: Sequence[_Candidate], *, strict: bool) -> list[_Fit]:
     """The best source for a sentence, and those that one of its clauses is clearly about."""
-    whole = _best(ask.terms, candidates)
+    whole = _best(ask, ask.terms, candidates)
     if whole is None or (strict and not (whole.in_title and len(whole.terms) > 1 and _strong(whole))):
         return []
-    parts = [_best(clause, candidates) for clause in ask.clauses] if len(ask.clauses) > 1 else []
-    return [whole, *(fit for fit in parts if fit and fit.in_title and _strong(fit))]
+    found = [whole]
+    for position, clause in enumerate(ask.clauses):
+        others = frozenset[str]().union(*ask.clauses[:position], *ask.clauses[position + 1 :])
+        part = _best(ask, clause, candidates)
+        # What several clauses share is the sentence's topic, not the clause's own.
+        if others and part and part.in_title - others and _strong(part):
+            found.append(part)
+    return found
 
 
 def _strong(fit: _Fit) -> bool:
     return fit.coverage >= _STRONG_COVERAGE
 
 
-def _best(terms: frozenset[str], candidates: Sequence[_Candidate]) -> _Fit | None:
-    fits = [fit for candidate in candidates if (fit := _fit(terms, candidate))]
+def _best(ask: Ask, terms: frozenset[str], candidates: Sequence[_Candidate]) -> _Fit | None:
+    fits = [fit for candidate in candidates if (fit := _fit(ask, terms, candidate))]
     return max(fits, key=lambda fit: (fit.score, -fit.candidate.rank), default=None)
 
 
-def _fit(terms: frozenset[str], candidate: _Candidate) -> _Fit | None:
-    """How well a source answers an ask, or None when it shares too little of the topic to be quoted."""
+def _fit(ask: Ask, terms: frozenset[str], candidate: _Candidate) -> _Fit | None:
+    """How well a source answers (a clause of) an ask, or None when it shares too little of the topic to be quoted."""
     in_title = shared(terms, candidate.title)
     hits = in_title | shared(terms, candidate.body)
     coverage = len(hits) / len(terms)
@@ -150,8 +169,11 @@ def _fit(terms: frozenset[str], candidate: _Candidate) -> _Fit | None:
     )
     if not enough:
         return None
-    score = (len(hits) + (_TITLE_WEIGHT - 1) * len(in_title)) * coverage
-    return _Fit(candidate=candidate, terms=hits, in_title=bool(in_title), coverage=coverage, score=score)
+    # A title counts by how much of it was asked for; "where is my …" tells two articles on deliveries apart.
+    about = len(in_title) * len(in_title) / max(1, len(candidate.title))
+    wording = len(ask.pairs & candidate.pairs) / max(1, len(candidate.pairs))
+    score = (len(hits) + about + wording) * coverage
+    return _Fit(candidate=candidate, terms=hits, in_title=in_title, coverage=coverage, score=score)
 
 
 def quote(passage: Passage, language: str | None, *, limit: int) -> str:

@@ -50,33 +50,36 @@ _FUNCTION = {
 }
 
 _COURTESY = {
-    "en": """afternoon back here still again find hasn't haven't didn't where's answer anyone anything appreciate
-        asap ask best contact day days dear evening give get getting glad go going good got greetings hello
-        help helped hey hi hope kind kindly know let like look looking many may maybe mention message
-        morning much need please possible question questions really regards reply said say see sincerely
-        something somebody soon sorry sure team tell thank thanks there's think thing today try tried trying
-        unfortunately want wanted way week what's wish wonder wondering work works year yes yesterday""",
-    "de": """anfrage bleibt finde finden antwort antworten beste besten bitte danke dank dringend eigentlich
-        einfach ersten fragen frage geehrte geehrten geht gerne gern grüße grüßen gruß guten hallo helfen
-        heute hilfe hoffe könnten könnte leider liebe lieben machen mal mehr mfg möchte möchten morgen sage
-        sagen tag team tun vielen voraus wäre weiß will wissen wollen wollte wünsche zeit""",
-    "es": """ayuda encontrar encuentro ayudar ayudarme buen buena buenas buenos cordial cordiales días dias duda
-        estimada estimado favor gracias gustaría hacer hago hola hoy información muchas necesito noches
-        nuevo podría podrían pregunta preguntas problema querría quería quiero quisiera respuesta saber
-        saludo saludos tarde tardes vez""",
-    "fr": """aide trouver trouve aider aujourd'hui avance besoin bien bonjour bonsoir cher chère cordialement
-        d'avance demande faire faut jour journée madame merci message monsieur petit plaît pouvoir pourriez
-        pourrais problème question questions remercie réponse s'il salut salutations savoir souhaite svp
-        veuillez veux voudrais""",
-    "it": """aiutarmi trovare trovo trova aiuto anticipo buon buona buonasera buongiorno cari caro ciao cordiali
-        cortesemente distinti domanda domande fare favore gentile gentili giorno grazie magari mille oggi
-        possibile potete potreste potrei problema risposta salve saluti sapere sera spero vorrei""",
-    "nl": """alvast vinden vind avond bedankt beste dag dank doe goede goedemiddag goedemorgen graag groet
-        groeten hallo hartelijk help helpen hoi hoop hulp kunnen middag morgen probleem svp vandaag vraag
-        vragen vriendelijke weten zou""",
-    "pt": """agradeço encontrar encontro encontra ajuda ajudar atenciosamente boa boas bom caro cara cumprimentos
-        desculpe dia dúvida fazer favor gostaria hoje informação obrigada obrigado olá ola pergunta
-        perguntas preciso problema quero queria resposta saber saudações tarde vez""",
+    "en": """afternoon change changed changing instead one same send two back here still again find hasn't
+        haven't didn't where's answer anyone anything appreciate asap ask best contact day days dear evening
+        give get getting glad go going good got greetings hello help helped hey hi hope kind kindly know let
+        like look looking many may maybe mention message morning much need please possible question
+        questions really regards reply said say see sincerely something somebody soon sorry sure team tell
+        thank thanks there's think thing today try tried trying unfortunately want wanted way week what's
+        wish wonder wondering work works year yes yesterday""",
+    "de": """ändern geändert schicken senden statt anfrage bleibt finde finden antwort antworten beste besten
+        bitte danke dank dringend eigentlich einfach ersten fragen frage geehrte geehrten geht gerne gern
+        grüße grüßen gruß guten hallo helfen heute hilfe hoffe könnten könnte leider liebe lieben machen mal
+        mehr mfg möchte möchten morgen sage sagen tag team tun vielen voraus wäre weiß will wissen wollen
+        wollte wünsche zeit""",
+    "es": """cambiar mandar ayuda encontrar encuentro ayudar ayudarme buen buena buenas buenos cordial cordiales
+        días dias duda estimada estimado favor gracias gustaría hacer hago hola hoy información muchas
+        necesito noches nuevo podría podrían pregunta preguntas problema querría quería quiero quisiera
+        respuesta saber saludo saludos tarde tardes vez""",
+    "fr": """changer modifier aide trouver trouve aider aujourd'hui avance besoin bien bonjour bonsoir cher chère
+        cordialement d'avance demande faire faut jour journée madame merci message monsieur petit plaît
+        pouvoir pourriez pourrais problème question questions remercie réponse s'il salut salutations savoir
+        souhaite svp veuillez veux voudrais""",
+    "it": """cambiare modificare aiutarmi trovare trovo trova aiuto anticipo buon buona buonasera buongiorno cari
+        caro ciao cordiali cortesemente distinti domanda domande fare favore gentile gentili giorno grazie
+        magari mille oggi possibile potete potreste potrei problema risposta salve saluti sapere sera spero
+        vorrei""",
+    "nl": """wijzigen veranderen sturen alvast vinden vind avond bedankt beste dag dank doe goede goedemiddag
+        goedemorgen graag groet groeten hallo hartelijk help helpen hoi hoop hulp kunnen middag morgen
+        probleem svp vandaag vraag vragen vriendelijke weten zou""",
+    "pt": """alterar mudar agradeço encontrar encontro encontra ajuda ajudar atenciosamente boa boas bom caro
+        cara cumprimentos desculpe dia dúvida fazer favor gostaria hoje informação obrigada obrigado olá ola
+        pergunta perguntas preciso problema quero queria resposta saber saudações tarde vez""",
 }
 
 FUNCTION_WORDS = MappingProxyType({code: frozenset(words.split()) for code, words in _FUNCTION.items()})

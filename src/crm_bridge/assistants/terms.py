@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import pairwise
 
 from crm_bridge.assistants.concepts import CONCEPTS
 from crm_bridge.assistants.stopwords import COURTESY_WORDS, FUNCTION_WORDS
@@ -16,8 +17,7 @@ from crm_bridge.assistants.stopwords import COURTESY_WORDS, FUNCTION_WORDS
 MAX_CHARS = 8_000
 """How much of any one text is looked at."""
 
-# Links, addresses and mask tokens are nobody's topic.
-_NOISE = re.compile(r"https?://\S+|\S+@\S+|\[\[?[^\]\s]{1,60}\]\]?|[<{⟦][^>}⟧\s]{1,60}[>}⟧]")
+_TOKEN = re.compile(r"\[\[?[^\]\s]{1,60}\]\]?|[<{⟦][^>}⟧\s]{1,60}[>}⟧]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 # After a full stop, a lower-case letter, a comma or a digit says that it was no end.
 _CLOSED = r"[\"”»)]"
@@ -64,7 +64,7 @@ def search_words(text: str, language: str | None) -> tuple[str, ...]:
 
 def _content_words(text: str, language: str | None) -> list[str]:
     stops = stop_words(language)
-    words = (word.replace("’", "'").lower() for word in _WORD.findall(_NOISE.sub(" ", text[:MAX_CHARS])))
+    words = (word.replace("’", "'").lower() for word in _WORD.findall(without_noise(text[:MAX_CHARS])))
     return [word for word in words if word not in stops and (len(word) > 1 or word.isdigit())]
 
 
@@ -79,6 +79,17 @@ def _concepts(language: str | None) -> Mapping[str, str]:
         for word in words
         for part in word.split("-")[-1:]
     }
+
+
+def word_pairs(text: str) -> frozenset[tuple[str, str]]:
+    """Neighbouring words, grammar included: "where is my" says what kind of question it is."""
+    words = [word.replace("’", "'").lower() for word in _WORD.findall(without_noise(text[:MAX_CHARS]))]
+    return frozenset(pairwise(words))
+
+
+def without_noise(text: str) -> str:
+    """A text without links, addresses and mask tokens: they are nobody's topic and no language's words."""
+    return _TOKEN.sub(" ", " ".join(word for word in text.split() if "@" not in word and "://" not in word))
 
 
 def stem(word: str) -> str:
@@ -130,7 +141,7 @@ def is_list_item(line: str) -> bool:
 def _of_line(line: str) -> list[str]:
     whole: list[str] = []
     for part in _SENTENCE_END.split(line.strip()):
-        if whole and _ABBREVIATION.search(whole[-1]):
+        if whole and _ABBREVIATION.search(whole[-1][-12:]):
             whole[-1] += " " + part
         else:
             whole.append(part)

@@ -26,7 +26,7 @@ class Likeness(StrEnum):
     OTHER = "other"
 
 
-_QUOTES = {ord(mark): "'" for mark in "\u2018\u2019\u201a\u201b\u02bc\u00b4\u0060"} | {
+_QUOTES = {ord(mark): "'" for mark in "\u2018\u2019\u201a\u201b\u02bc\u00b4"} | {
     ord(mark): '"' for mark in "\u201c\u201d\u201e\u201f\u00ab\u00bb"
 }
 _DASHES = {ord(mark): "-" for mark in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"}

@@ -31,7 +31,9 @@ class Rule(fields.Field[Any]):
     """One value checked by one function; whatever is wrong with it, the error says what was expected."""
 
     def __init__(self, check: Callable[[Any], Any], expected: str, **kwargs: Any) -> None:
-        messages: dict[str, str | list[Any] | dict[Any, Any]] = dict.fromkeys(_CODES, f"expected {expected}")
+        # marshmallow formats its messages, and TOML tables have braces.
+        said = f"expected {expected}".replace("{", "{{").replace("}", "}}")
+        messages: dict[str, str | list[Any] | dict[Any, Any]] = dict.fromkeys(_CODES, said)
         super().__init__(error_messages=messages, **kwargs)
         self.check = check
 

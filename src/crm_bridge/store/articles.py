@@ -49,8 +49,8 @@ def upsert(connection: sa.Connection, name: str, found: Sequence[Article]) -> No
             connection.execute(sa.delete(articles).where(articles.c.connection == name, articles.c.id == article.id))
             continue
         config = sa.cast(text_config(article.language), sa.dialects.postgresql.REGCONFIG)
-        words = sa.func.setweight(sa.func.to_tsvector(config, article.title), "A").op("||")(
-            sa.func.setweight(sa.func.to_tsvector(config, article.body), "C")
+        words = sa.func.setweight(sa.func.to_tsvector(config, article.title), sa.literal_column("'A'")).op("||")(
+            sa.func.setweight(sa.func.to_tsvector(config, article.body), sa.literal_column("'C'"))
         )
         values = {
             "language": article.language,

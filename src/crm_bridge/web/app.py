@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,8 @@ from flask import Flask, Response, current_app
 from flask_smorest import Api, Blueprint
 
 from crm_bridge.pipeline.runtime import Runtime
+from crm_bridge.settings import load_settings
+from crm_bridge.telemetry import configure_logging
 from crm_bridge.web import headers, health, panel, problems, runtimes, webhooks
 from crm_bridge.web.deliveries import MAX_BODY_BYTES
 from crm_bridge.web.documented import answers, route
@@ -43,7 +46,9 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         # Imported here: who brings a runtime needs no configuration, no database and no adapter.
         from crm_bridge.bootstrap import bootstrap
 
-        runtime = bootstrap()
+        settings = load_settings(None, os.environ)
+        configure_logging(settings.log_format)
+        runtime = bootstrap(settings)
     app = Flask("crm_bridge.web", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1,

@@ -41,7 +41,7 @@ _ERRORS = (400, 401, 404, 409, 413, 415, 422, 503)
     "/<connection>/cases/<case>",
     summary="What stands on a case; poll with If-None-Match",
     parameters=[connection_in_path, case_in_path],
-    responses=answers({200: PanelSchema, 304: None}, (401, 404, 413, 503)),
+    responses=answers({200: PanelSchema, 304: None}, (400, 401, 404, 413, 503)),
 )
 def show(connection: str, case: str) -> Response:
     agent, _delivery = _identified(connection, ())

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, g, request
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -39,6 +39,9 @@ class ProblemSchema(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True, metadata={"description": "what is wrong with this request"})
     code = fields.String(required=True, metadata={"description": "a stable name programs may decide by"})
+
+    class Meta:
+        unknown = INCLUDE
 
 
 class Problem(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, INCLUDE, Schema, ValidationError, fields, validate
 
 from crm_bridge.contract import DecisionKind, InvalidDelivery
 from crm_bridge.contract.value import MAX_ID_LENGTH
@@ -69,7 +69,14 @@ class ResolveSchema(_Body):
     sent = Truth(required=True, metadata={"description": "true: it went out; false: send it again"})
 
 
-class StateSchema(Schema):
+class _Growing(Schema):
+    """An answer: more members may come, so readers pass over what they do not know."""
+
+    class Meta:
+        unknown = INCLUDE
+
+
+class StateSchema(_Growing):
     kind = fields.String(required=True)
     sentence = fields.String(required=True)
     action = fields.String()
@@ -81,8 +88,8 @@ class StateSchema(Schema):
     sequence = fields.Integer()
 
 
-class PanelSchema(Schema):
-    """What the panel shows; more members may come."""
+class PanelSchema(_Growing):
+    """What the panel shows."""
 
     case = fields.String(required=True)
     sequence = fields.Integer(required=True)
@@ -91,7 +98,7 @@ class PanelSchema(Schema):
     new_messages = fields.List(fields.Dict(), required=True)
 
 
-class HealthSchema(Schema):
+class HealthSchema(_Growing):
     status = fields.String(required=True)
 
 

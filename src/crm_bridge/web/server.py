@@ -135,8 +135,9 @@ def _stop_on_signals(server: BaseWSGIServer, stop: threading.Event) -> dict[int,
         return {}
 
     def asked(_number: int, _frame: object) -> None:
-        stop.set()
-        server.pull_trigger()
+        if not stop.is_set():  # asked twice, the trigger may be closed already
+            stop.set()
+            server.pull_trigger()
 
     return {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from crm_bridge.contract import CaseRef, DecisionKind, Delivery
 from crm_bridge.kit.emulation import Outgoing, Reply, Unreachable
+from crm_bridge.kit.services import in_memory_services
+from crm_bridge_mock.adapter import build
 
 from .conftest import AGENT, Pair
 
@@ -67,11 +70,8 @@ def test_a_decision_is_forwarded_signed_in_the_name_of_the_agent(native: Pair, b
         target=target,
         headers=asked.headers,
         body=asked.body,
-        received_at=native.adapter._services.clock.now(),
+        received_at=datetime.now(UTC),
     )
-    from crm_bridge.kit.services import in_memory_services
-    from crm_bridge_mock.adapter import build
-
     there = build(native.crm.config, in_memory_services("demo", "http://bridge.example:8000/pre"))
     assert there.identify(there.verify(delivery)).name == "Jürgen M"
     assert json.loads(asked.body) == {"decision": "accept", "revision": 1, "idempotency_key": "i1"}

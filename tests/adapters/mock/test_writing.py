@@ -26,6 +26,7 @@ from crm_bridge.kit.emulation import FaultRule
 from crm_bridge.kit.services import in_memory_services
 from crm_bridge.kit.signing import new_secret
 from crm_bridge_mock.adapter import build
+from crm_bridge_mock.mapping import reply_body
 from crm_bridge_mock.profiles import PROFILES
 
 from .conftest import AGENT, Pair, state
@@ -184,13 +185,10 @@ def test_an_attempt_that_was_proven_absent_cannot_arrive_any_more(native: Pair) 
     case = native.open_case()
     reply = native.reply(case)
     begun = datetime.now(UTC)
-    body = native.adapter._client
-    from crm_bridge_mock.mapping import reply_body
-
     late = reply_body(reply, "r1", begun)
     assert native.adapter.find_reply(reply, "r1", begun) == ProvenAbsent()
     with pytest.raises(Permanent):
-        body.send(case.id, late)
+        native.adapter._client.send(case.id, late)
     assert native.sent(case) == []
     native.adapter.send_reply(reply, "r1")
     assert len(native.sent(case)) == 1

@@ -39,9 +39,11 @@ _ATTACHED = re.compile(
     r"|\bci-joint\w*|\ben piece jointe\b|\bje joins\b|\bnous joignons\b"
 )
 _THEIRS = re.compile(
-    r"\b(?:you|your|ihr\w*|sie|dein\w*|du|su|usted|tu|vous|votre|vos)(?: \w+){0,3} (?:attach|anhang|anlage|angehangt"
-    r"|beigefugt|adjunt|joint|piece jointe)|\battach\w*(?: \w+){0,2} (?:you|that you) (?:sent|provided|shared)"
-    r"|\b(?:please|can you|could you|bitte|por favor|veuillez|kindly) (?:\w+ ){0,2}(?:attach\b|adjunte\b|joindre\b)"
+    r"\b(?:your|ihr\w*|dein\w*|su|tu|votre|vos)(?: \w+){0,2} "
+    r"(?:attachments?|anhang\w*|anlagen?|adjuntos?|pieces? jointes?)\b"
+    r"|\byou(?: \w+){0,2} attached\b|\b(?:sie|du)(?: \w+){0,4} (?:angehangt|beigefugt) ha\w+|\b(?:ha|has) adjuntado\b"
+    r"|\bvous avez joint\w*|\battach\w*(?: \w+){0,2} you (?:sent|provided|shared)\b"
+    r"|\b(?:please|can you|could you|bitte|por favor|veuillez|kindly) (?:\w+ ){0,2}(?:attach|adjunte|joindre)\b"
 )
 
 

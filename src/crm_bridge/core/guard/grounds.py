@@ -18,7 +18,8 @@ from crm_bridge.core.textmatch import fold, visible
 MAX_GROUNDS_CHARS = 400_000
 """Of each kind: newer text first. What lies beyond was not looked at, so it grounds nothing."""
 
-_SENTENCE = re.compile(r"[^\n.!?]*(?:[.!?](?!\s|\Z)[^\n.!?]*)*(?:[.!?]+|\n|\Z)")
+_INSIDE = r"[.!?](?!\s|\Z)|(?:(?<=\D\d)|(?<=\D\d\d))\.(?=\s[^\W\d_])"  # "10.5", "a.test", "12. november"
+_SENTENCE = re.compile(rf"[^\n.!?]*(?:(?:{_INSIDE})[^\n.!?]*)*(?:[.!?]+|\n|\Z)")
 _WORD = re.compile(r"[^\W_]+")
 
 

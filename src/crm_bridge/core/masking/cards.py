@@ -44,12 +44,6 @@ _BRANDS: tuple[tuple[int, int, frozenset[int]], ...] = (
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
-def luhn(digits: str) -> bool:
-    """Whether the check digit of ISO/IEC 7812-1 holds."""
-    total = sum(int(digit) for digit in digits[-1::-2]) + sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])
-    return total % 10 == 0
-
-
 def find_cards(text: str) -> list[Span]:
     """Card numbers in folded text."""
     found: list[Span] = []
@@ -70,13 +64,17 @@ def _cards_in_run(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _longest_card(text: str, groups: list[tuple[int, int]], first: int, labelled_as_order: bool) -> int | None:
     """The last group of the longest card that begins with group `first`, or None."""
-    digits = ""
-    best = None
+    digits, best = "", None
+    # The two sums of ISO/IEC 7812-1: with the last digit as it is, and with it doubled. A further digit swaps them.
+    straight = doubled = 0
     for index in range(first, len(groups)):
-        digits += text[slice(*groups[index])]
-        if len(digits) > 19:
+        group = text[slice(*groups[index])]
+        if len(digits) + len(group) > 19:
             break
-        if len(digits) >= 13 and luhn(digits):
+        for digit in map(int, group):
+            straight, doubled = doubled + digit, straight + _DOUBLED[digit]
+        digits += group
+        if len(digits) >= 13 and straight % 10 == 0:
             shape = _shape(text, groups[first : index + 1])
             branded = _branded(digits)
             if branded or (not labelled_as_order and (len(shape) == 1 or _card_shaped(shape))):

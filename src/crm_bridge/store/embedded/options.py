@@ -73,10 +73,13 @@ def prepare_logs(cluster: Cluster) -> None:
 
 
 def last_words(cluster: Cluster) -> str:
-    """The end of what the server wrote when it started, for an error's text."""
-    logs = [cluster.start_log, *_newest_first(cluster)[:1]]
-    lines = [line for log in logs if log.is_file() for line in _tail(log)]
-    return " / ".join(lines) or "(it wrote nothing)"
+    """The end of what the server wrote at its last start, for an error's text."""
+    if not cluster.start_log.is_file():
+        return "(nothing)"
+    # The server turns from the start log to its own log soon; an older log is an earlier server's.
+    since = cluster.start_log.stat().st_mtime
+    logs = [cluster.start_log, *(log for log in _newest_first(cluster)[:1] if log.lstat().st_mtime >= since)]
+    return " / ".join(line for log in logs for line in _tail(log)) or "(nothing)"
 
 
 def _newest_first(cluster: Cluster) -> list[Path]:

@@ -7,6 +7,8 @@
 
   const LOOK_EVERY_MS = 1000;
   const TICK_MS = 500;
+  let clockSkew = 0;
+  const serverNow = () => Date.now() + clockSkew;
   const byId = (id) => document.getElementById(id);
   const caseId = () => document.querySelector("main[data-case]")?.dataset.case ?? null;
   const root = () => byId("composer-root");
@@ -70,14 +72,14 @@
   /** Countdown of the undo window, and how long a state has lasted. */
   function tick() {
     for (const form of document.querySelectorAll("[data-until]")) {
-      const left = Math.ceil((Date.parse(form.dataset.until) - Date.now()) / 1000);
+      const left = Math.ceil((Date.parse(form.dataset.until) - serverNow()) / 1000);
       const shown = form.querySelector("[data-countdown]");
       const words = left > 0 ? `(${left} s)` : "";
       if (shown && shown.textContent !== words) shown.textContent = words;
       form.hidden = !(left > 0);
     }
     for (const mark of document.querySelectorAll("[data-since]")) {
-      const seconds = Math.max(0, Math.round((Date.now() - Date.parse(mark.dataset.since)) / 1000));
+      const seconds = Math.max(0, Math.round((serverNow() - Date.parse(mark.dataset.since)) / 1000));
       const words = seconds < 90 ? `for ${seconds} s` : seconds < 5400 ? `for ${Math.round(seconds / 60)} min` : "";
       if (mark.textContent !== words) mark.textContent = words;
     }
@@ -122,6 +124,8 @@
 
   function answered(event) {
     const { ctx } = event.detail;
+    const skew = Date.parse(ctx.response.headers.get("Date")) - Date.now();
+    if (Math.abs(skew) > 2000) clockSkew = skew; // the header has whole seconds
     byId("offline").hidden = true;
     if (ctx.sourceElement.id === "poll") {
       etag = ctx.response.headers.get("ETag") ?? ctx.request.headers["If-None-Match"] ?? null;
@@ -132,7 +136,9 @@
       if (ctx.response.status !== 422) dialog.close();
     });
     if (ctx.hx?.trigger === "desk:taken") {
-      if (changed()) putAside(area().value);
+      const undone = ctx.request.action.endsWith("/undo");
+      if (!undone) put("aside", null);
+      if (changed() && ctx.request.action.includes("/draft/")) putAside(area().value); // an undo gives it back
       put("text", null);
     }
     if (ctx.response.status < 400 && ctx.sourceElement.matches("[data-clear]")) ctx.sourceElement.reset();
@@ -148,10 +154,7 @@
     etag = null;
   }
 
-  function settled(event) {
-    if (event.target.id === "composer") {
-      root()?.setAttribute("data-fresh", "");
-    }
+  function settled() {
     refresh();
     announce(false);
   }

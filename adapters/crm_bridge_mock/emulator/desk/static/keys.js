@@ -8,7 +8,9 @@
   const OFF = "desk.keys.off";
   const byId = (id) => document.getElementById(id);
   const on = () => { try { return localStorage.getItem(OFF) !== "1"; } catch { return true; } };
-  const typing = (target) => target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+  // a window that was just closed may keep the focus in its hidden field for a moment
+  const typing = (target) =>
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && target.checkVisibility();
 
   function press(selector) {
     const found = document.querySelector(selector);

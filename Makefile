@@ -1,0 +1,40 @@
+# Each target makes .venv by itself with the Python it finds (3.11+) and can be run again at once.
+.DELETE_ON_ERROR:
+.PHONY: demo test check fix clean
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+
+demo: $(VENV)/.app
+	$(BIN)/crm-bridge demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# What a user needs, and what a developer needs besides. A changed pyproject.toml installs again.
+$(VENV)/.app: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "crm_bridge needs Python 3.11 or newer with venv (Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,ai,lang]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.app
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,ai,lang,dev]'
+	@touch $@

@@ -1,0 +1,87 @@
+"""`check`: the configuration is valid, and nothing has disappeared: received = done + pending + ignored + dead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from crm_bridge.bootstrap import Database, bootstrap
+from crm_bridge.cli.database import engine_on, reachable
+from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded
+from crm_bridge.settings import Settings
+from crm_bridge.store import inbox, migrate
+from crm_bridge.store.inbox import Balance
+
+
+@click.command()
+@config_option
+@json_option
+def check(config: Path | None, as_json: bool) -> None:
+    """Check the configuration and count every event: nothing may have disappeared."""
+    settings = loaded(config)
+    with reachable(settings) as url:
+        balances = _balances(settings, url)
+    if as_json:
+        click.echo(json.dumps(_document(balances)))
+    else:
+        _print(balances)
+    if not all(balance.balances for balance in balances):
+        raise SystemExit(WRONG)
+
+
+def _balances(settings: Settings, url: str) -> list[Balance]:
+    if settings.database_url == "embedded":
+        with engine_on(url) as engine:
+            migrate.upgrade(engine)
+    runtime = bootstrap(settings, database=Database(url=url))
+    try:
+        return [
+            runtime.store.run(lambda transaction, name=name: inbox.balance(transaction, name))  # type: ignore[misc]
+            for name in runtime.connections
+        ]
+    finally:
+        runtime.close()
+
+
+def _document(balances: list[Balance]) -> dict[str, object]:
+    return {
+        "config": "valid",
+        "balances": all(balance.balances for balance in balances),
+        "connections": [{**asdict(balance), "balances": balance.balances} for balance in balances],
+    }
+
+
+def _print(balances: list[Balance]) -> None:
+    table = Table(title="Events", title_justify="left")
+    for column in ("connection", "received", "done", "pending", "ignored", "dead", "balance"):
+        table.add_column(column, justify="left" if column in {"connection", "balance"} else "right")
+    for balance in balances:
+        table.add_row(
+            balance.connection,
+            str(balance.received),
+            str(balance.done),
+            str(balance.pending),
+            _by_reason(dict(balance.ignored)),
+            _by_reason(dict(balance.dead)),
+            "balances" if balance.balances else _what_is_wrong(balance),
+        )
+    console = Console()
+    console.print("The configuration is valid.")
+    console.print(table)
+
+
+def _by_reason(counts: dict[str, int]) -> str:
+    if not counts:
+        return "0"
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+
+
+def _what_is_wrong(balance: Balance) -> str:
+    if balance.stranded:
+        return f"{balance.stranded} pending that nothing will wake"
+    return "events are missing"
