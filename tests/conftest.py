@@ -76,6 +76,16 @@ def database_server() -> str:
 @pytest.fixture
 def new_database(database_server: str) -> Iterator[Callable[[], str]]:
     """Make migrated databases; they are dropped when the test ends."""
+    yield from _databases(database_server)
+
+
+@pytest.fixture(scope="session")
+def lasting_database(database_server: str) -> Iterator[Callable[[], str]]:
+    """Make migrated databases that last as long as the run, for what many tests share."""
+    yield from _databases(database_server)
+
+
+def _databases(database_server: str) -> Iterator[Callable[[], str]]:
     made: list[str] = []
 
     def make() -> str:

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -20,14 +21,23 @@ from crm_bridge.telemetry import MAX_VALUE_CHARS, configure_logging
 CANARY = "c4n4ry"
 
 
+def keep_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `configure_logging` changes for the whole process is put back after the test."""
+    for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (logging, "raiseExceptions")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
 @pytest.fixture
-def logs() -> Iterator[io.StringIO]:
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    keep_process_state(monkeypatch)
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     stream = io.StringIO()
     configure_logging("json", stream=stream)
     yield stream
     root.handlers[:], root.level = before[0], before[1]
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -118,7 +128,8 @@ def test_no_value_forges_a_line_or_hides_in_one(logs: io.StringIO, value: str, k
     assert not set(said) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff")
 
 
-def test_the_console_format_neutralises_as_well() -> None:
+def test_the_console_format_neutralises_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_process_state(monkeypatch)
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     stream = io.StringIO()

@@ -29,10 +29,6 @@ EMBEDDED = "embedded"
 DEFAULT_ASSISTANT_TIMEOUT_S = 30.0
 
 
-class SchemaOutdated(RuntimeError):
-    """The database is not at the version this code needs; the text names the command."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Database:
     """A database that can be used: its URL, and the embedded server behind it when there is one."""
@@ -70,6 +66,7 @@ def bootstrap(settings: Settings | None = None, *, database: Database | None = N
         undo.callback(store.close)
         pin_keys(store)
         joined = {name: _join(settings, store, connection) for name, connection in sorted(settings.connections.items())}
+        store.run(lambda transaction: connections.disable_others(transaction, settings.connections))
         runtime = Runtime(
             store=store,
             connections=MappingProxyType(joined),
@@ -91,7 +88,7 @@ def open_store(settings: Settings, url: str) -> Store:
         raise StoreUnavailable("the database cannot be reached; see database_url") from error
     if not status.up_to_date:
         store.close()
-        raise SchemaOutdated(
+        raise migrate.SchemaOutdated(
             f"the database is at version {status.current or 'none'}, this program needs {status.wanted}:"
             " run `crm-bridge db upgrade`"
         )

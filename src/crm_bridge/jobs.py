@@ -101,6 +101,8 @@ class Worker:
 
     def _first_round(self) -> None:
         """Articles before the first draft, and a nudge for what was due while no worker ran."""
+        # The language model is read at its first use; not while an agent waits for the first draft.
+        self.runtime.detect_language("This is a short text to begin with.")
         sync_articles(self.runtime)
         self.runtime.store.run(queue.nudge)
 

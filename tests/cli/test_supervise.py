@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,88 +10,18 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from embedded_place import STOP_S, Place, ask, new_place, said
+from embedded_place import STOP_S, Place, ask, new_place
+from supervised_process import Supervised, is_alive, is_gone
 
 from crm_bridge.cli import supervise
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, EventKind, SupervisorEvent, next_delay
-from crm_bridge.store.embedded.locks import until
 
-SCRIPT = Path(supervise.__file__).parents[3] / "tests" / "support" / "supervisor_process.py"
-PATIENCE_S = 60.0
 SLEEP = ["sleep", "1000"]
 # Says that it is ready (its parent's stdout is its own), and does not end when asked to.
 STUBBORN = ["sh", "-c", """trap '' TERM; echo '{"kind": "ready", "name": "stubborn"}'; while :; do sleep 1000; done"""]
-
-Event = dict[str, Any]
-
-
-class Supervised:
-    """A supervisor in another process, and what it told."""
-
-    def __init__(
-        self, place: Place, children: dict[str, list[str]], *, data: bool = False, stop_timeout_s: float = 20.0
-    ) -> None:
-        specification = {
-            "data_dir": str(place.root / "data") if data else None,
-            "children": children,
-            "stop_timeout_s": stop_timeout_s,
-        }
-        self.process = place.start(SCRIPT, json.dumps(specification))
-        self.told: list[Event] = []
-        self._pids: set[int] = set()
-        self._patience = threading.Timer(PATIENCE_S, self.process.kill)
-        self._patience.start()
-
-    def until(self, kind: str, name: str = "") -> Event:
-        """The next event of this kind about this name."""
-        while True:
-            event = said(self.process)
-            self.told.append(event)
-            if event["kind"] == "started" and event["name"] != "database":
-                self._pids.add(event["pid"])
-            if (event["kind"], event["name"]) == (kind, name):
-                return event
-
-    def pids(self, *names: str) -> list[int]:
-        """Read on until all of these have started."""
-        return [self.until("started", name)["pid"] for name in names]
-
-    def send(self, number: signal.Signals) -> None:
-        os.kill(self.process.pid, number)
-
-    def end(self) -> int:
-        """The exit code. No child may be left."""
-        assert self.process.stdout is not None
-        self.told += [json.loads(line) for line in self.process.stdout]
-        code = self.process.wait(PATIENCE_S)
-        self._patience.cancel()
-        assert [pid for pid in self._pids if is_alive(pid)] == []
-        return code
-
-    def close(self) -> None:
-        self._patience.cancel()
-        self.process.kill()
-        self.process.wait()
-
-    def order(self, kind: str) -> list[str]:
-        return [event["name"] for event in self.told if event["kind"] == kind]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process that has to end does, within the patience of a test."""
-    return until(lambda: None if is_alive(pid) else True, timeout_s=PATIENCE_S) is True
-
 
 Start = Callable[..., Supervised]
 

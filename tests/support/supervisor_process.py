@@ -14,9 +14,9 @@ import crm_bridge
 sys.modules["crm_bridge.cli"] = ModuleType("crm_bridge.cli")
 sys.modules["crm_bridge.cli"].__path__ = [str(Path(crm_bridge.__file__).with_name("cli"))]
 
-from crm_bridge.cli.supervise import Supervisor
-from crm_bridge.cli.supervised import Child, SupervisorEvent
-from crm_bridge.store.embedded import EmbeddedServer
+from crm_bridge.cli.supervise import Supervisor  # noqa: E402
+from crm_bridge.cli.supervised import Child, SupervisorEvent  # noqa: E402
+from crm_bridge.store.embedded import EmbeddedServer  # noqa: E402
 
 
 def tell(event: SupervisorEvent) -> None:

@@ -34,6 +34,11 @@ from crm_bridge_mock.emulator import MockCrm
 
 ANA = Agent(id="agent-ana", name="Ana Agent")
 BEN = Agent(id="agent-ben", name="Ben Agent")
+_AT_REST = (
+    "update work_items set wake_at = null, lease_token = null, lease_until = null, not_before = null, decided_at = null",
+    "update events set outcome = 'ignored', reason = 'tidied', handled_at = now() where handled_at is null",
+    "update connections set paused_until = null, pauses = 0, stopped_at = null, stopped_by = null",
+)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -89,7 +94,11 @@ class World:
     # --- the customer and the CRM -------------------------------------------------------------------------------
 
     def open_case(self, body: str = "How do I reset my password?", *, subject: str = "Password", **more: Any) -> str:
-        payload = {"subject": subject, "body": body, "customer": {"name": "Carla Customer", "email": "carla@example.com"}}
+        payload = {
+            "subject": subject,
+            "body": body,
+            "customer": {"name": "Carla Customer", "email": "carla@example.com"},
+        }
         status, made = self.crm.desk.create_case({**payload, **more}, ANA.name)
         assert status == 201, made
         return str(made["id"])
@@ -156,6 +165,28 @@ class World:
     def sync_articles(self) -> None:
         sync_articles(self.runtime)
 
+    def with_policy(self, **changes: Any) -> World:
+        """The same bridge and CRMs under another policy."""
+        joined = {
+            name: replace(known, policy=replace(known.policy, **changes))
+            for name, known in self.runtime.connections.items()
+        }
+        return replace(self, runtime=replace(self.runtime, connections=joined))
+
+    def tidy(self) -> None:
+        """Forget faults, patches' leftovers and work that is still due, so that the next test finds rest."""
+        for crm in self.crms.values():
+            crm.faults.clear()
+            crm.deliver()
+        self.assistant.answer = self.assistant.before = None
+        self.assistant.seen.clear()
+
+        def work(transaction: sa.Connection) -> None:
+            for statement in _AT_REST:
+                transaction.execute(sa.text(statement))
+
+        self.runtime.store.run(work)
+
     # --- looking ------------------------------------------------------------------------------------------------
 
     def view(self, case: str) -> PanelView:
@@ -173,7 +204,7 @@ class World:
             ids = transaction.execute(
                 sa.text(
                     "select d.id from drafts d join cases c on c.id = d.case_id"
-                    " where c.ref = :ref and c.connection = :name order by d.created_at"
+                    " where c.ref = :ref and c.connection = :name order by d.created_at, d.revision"
                 ),
                 {"ref": case, "name": self.name},
             ).scalars()
@@ -181,6 +212,46 @@ class World:
             return [row for row in rows if row is not None]
 
         return self.runtime.store.run(work)
+
+    def events(self, case: str) -> list[tuple[str, str]]:
+        """(outcome, reason) of every event of a case, in the order they came."""
+        found = self.sql(
+            "select e.outcome, e.reason from events e join work_items w on w.id = e.item_id"
+            " where w.ref_id = :ref and w.connection = :name order by e.id",
+            ref=case,
+            name=self.name,
+        )
+        return [(row.outcome, row.reason) for row in found]
+
+    def decisions(self, case: str) -> list[tuple[str, str, str, bool]]:
+        """(kind, agent, source, late) of what was said about a case, oldest first."""
+        found = self.sql(
+            "select d.kind, d.agent_name, d.source, d.late from decisions d join cases c on c.id = d.case_id"
+            " where c.ref = :ref and c.connection = :name order by d.id",
+            ref=case,
+            name=self.name,
+        )
+        return [(row.kind, row.agent_name, row.source, row.late) for row in found]
+
+    def replies(self, case: str) -> list[str]:
+        """Bodies of the replies the bridge sent, oldest first."""
+        return [message["body"] for message in self.shown(case)["messages"] if message["by_assistant"]]
+
+    def states(self, case: str) -> list[str]:
+        """States of all drafts of a case, oldest first."""
+        return [draft.state.value for draft in self.drafts(case)]
+
+    def wake_now(self, case: str) -> None:
+        """Let the waiting of a case be over."""
+        self.sql_do(
+            "update work_items set wake_at = clock_timestamp(), not_before = null, lease_until = null,"
+            " lease_token = null where ref_id = :ref and connection = :name",
+            ref=case,
+            name=self.name,
+        )
+
+    def sql_do(self, statement: str, **values: Any) -> None:
+        self.runtime.store.run(lambda transaction: transaction.execute(sa.text(statement), values))
 
     def balance(self) -> inbox.Balance:
         return self.runtime.store.run(lambda transaction: inbox.balance(transaction, self.name))
@@ -195,7 +266,9 @@ class World:
 
     # --- agents -------------------------------------------------------------------------------------------------
 
-    def decide(self, case: str, kind: str, *, agent: Agent = ANA, draft: DraftRow | None = None, **more: Any) -> PanelView:
+    def decide(
+        self, case: str, kind: str, *, agent: Agent = ANA, draft: DraftRow | None = None, **more: Any
+    ) -> PanelView:
         draft = draft or self.draft(case)
         request = DecisionRequest(kind=DecisionKind(kind), revision=more.pop("revision", draft.revision), **more)
         return decide(self.runtime, self.name, draft.id, request, agent)

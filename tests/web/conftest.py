@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import structlog
 from flask import Flask
 
 from crm_bridge.contract import Agent, Delivery, Response, VerificationFailed, VerifiedDelivery
@@ -92,8 +95,15 @@ class Stage:
         )
 
 
+def keep_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `configure_logging` changes for the whole process is put back after the test."""
+    for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (logging, "raiseExceptions")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    keep_process_state(monkeypatch)
     adapter = SignedAdapter()
     connections = {"demo": SimpleNamespace(name="demo", adapter=adapter)}
 
@@ -136,3 +146,5 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         monkeypatch.setattr(f"crm_bridge.web.panel.{fake.__name__}", fake)
     yield made
     logger.handlers[:], logger.level = before[0], before[1]
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()

@@ -20,9 +20,13 @@ MAX_BODY_BYTES = 1_000_000
 _log = logging.getLogger(__name__)
 
 
-def create_app(*, desk: Desk, routes: Sequence[Blueprint], allowed_hosts: frozenset[str]) -> Flask:
-    """`routes` are blueprints without pages; `allowed_hosts` the names a browser may use for the desk."""
+def create_app(*, desk: Desk, routes: Sequence[Blueprint], allowed_hosts: frozenset[str], session_key: str) -> Flask:
+    """`routes` are blueprints without pages; `allowed_hosts` the names a browser may use for the desk.
+
+    `session_key` signs the forms of the pages; kept by the caller, so that open pages survive a restart.
+    """
     app = Flask(__name__, static_folder=None)
+    app.secret_key = session_key
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     for blueprint in routes:
         app.register_blueprint(blueprint)

@@ -80,6 +80,7 @@ class Drafts:
             "key": key,
             "draft_id": wanted["id"],
             **{name: wanted[name] for name in _WRITTEN_FIELDS},
+            "approved_text": "",
             "status": LIVE,
             "fingerprint": fingerprint(wanted["text"]),
             "withdrawn": False,
@@ -193,6 +194,8 @@ def _said_of(draft: Mapping[str, Any] | None, panel: Mapping[str, Any]) -> dict[
     if view.get("id") == draft["draft_id"]:
         said = {**said, **{name: view.get(name) for name in ("status", "revision", "made_from")}}
     said = {name: value for name, value in said.items() if value}
+    if view.get("id") == draft["draft_id"]:
+        said["approved_text"] = view.get("approved_text") or ""
     newer = said.get("revision", 0) > draft["revision"]
     if not newer:
         said.pop("revision", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -73,7 +74,20 @@ class MockCrm(Emulator):
     def app(self) -> Flask:
         """The WSGI app: API, desk API and pages."""
         api = api_routes(Api(self.state, self.drafts), self.faults, self.secrets)
-        return create_app(desk=self.desk, routes=[api, desk_api_routes(self.desk)], allowed_hosts=self._hosts)
+        return create_app(
+            desk=self.desk,
+            routes=[api, desk_api_routes(self.desk)],
+            allowed_hosts=self._hosts,
+            session_key=self._session_key(),
+        )
+
+    def _session_key(self) -> str:
+        kept = self.records.get("session_key", "desk")
+        if kept is None:
+            kept = {"key": secrets.token_hex(32)}
+            with self.records.transaction():
+                self.records.put("session_key", "desk", kept)
+        return str(kept["key"])
 
     def webhook(self, batch: Batch) -> Outgoing:
         """An array of events, signed; where this CRM cannot sign, with a secret in the path."""

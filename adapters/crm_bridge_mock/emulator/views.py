@@ -10,11 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_bridge.contract import Decider, Sends
-from crm_bridge_mock.emulator.drafts import Drafts
+from crm_bridge_mock.emulator.drafts import LIVE, Drafts
 from crm_bridge_mock.emulator.state import CrmState
 from crm_bridge_mock.profiles import Profile
 
-_STATE_FIELDS = ("kind", "sentence", "action", "reason", "by", "since", "undo_until", "revision", "sequence")
+_STATE_FIELDS = (
+    "kind",
+    "sentence",
+    "action",
+    "reason",
+    "by",
+    "since",
+    "undo_until",
+    "revision",
+    "sequence",
+    "findings",
+)
 _DRAFT_FIELDS = ("revision", "text", "language", "answers", "made_from", "sources", "findings", "flags", "addressing")
 _CASE_FIELDS = (
     "id",
@@ -131,6 +142,8 @@ def _draft(view: CaseRecords) -> dict[str, Any] | None:
     return {
         "id": draft["draft_id"],
         **{name: draft[name] for name in _DRAFT_FIELDS},
+        # Once somebody has decided, what they approved is what is on its way.
+        "text": draft["text"] if view.draft_status == LIVE else draft.get("approved_text") or draft["text"],
         "status": view.draft_status,
         "changed_at": draft["changed_at"],
         "decided_by": decision["agent"]["name"] if decision else "",

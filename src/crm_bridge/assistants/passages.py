@@ -107,10 +107,16 @@ def _follow(terms: frozenset[str], candidates: Sequence[_Candidate], chosen: dic
     for passage in [passage for passage in chosen.values() if hits[passage.source.id]]:
         _add(chosen, passage.source, frozenset(), hits[passage.source.id])
     others = [candidate for candidate in candidates if candidate.source.id not in chosen]
-    named = [candidate for candidate in others if shared(terms, candidate.title) - there]
+    named = [candidate for candidate in others if _names(terms, candidate, there)]
     told = [c for c in others if not there and len(hits[c.source.id]) >= _STRONG_COVERAGE * max(1, len(terms))]
     for candidate in (named or told)[:1]:
         _add(chosen, candidate.source, hits[candidate.source.id], hits[candidate.source.id])
+
+
+def _names(terms: frozenset[str], candidate: _Candidate, there: frozenset[str]) -> bool:
+    """Whether an instruction means this title: by a word no chosen source has, or by most of the title."""
+    in_title = shared(terms, candidate.title)
+    return bool(in_title - there) or len(in_title) > _STRONG_COVERAGE * len(candidate.title)
 
 
 def _add(chosen: dict[str, Passage], source: Source, terms: frozenset[str], wanted: frozenset[str]) -> None:

@@ -22,14 +22,15 @@ import click
 import requests
 from rich.console import Console
 
-from crm_bridge.bootstrap import open_database
+from crm_bridge.bootstrap import environment_for_children, open_database
 from crm_bridge.cli.edge import WRONG
-from crm_bridge.cli.serve import children_of, log_event
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, EventKind, SupervisorEvent
+from crm_bridge.cli.up import STOP_TIMEOUT_S, log_event, serving
 from crm_bridge.contract import InvalidConfig
 from crm_bridge.registry import emulator_command, emulator_names
 from crm_bridge.settings import DEMO_CONNECTION, DEMO_PORT, demo_settings
+from crm_bridge.store.embedded import EmbeddedServer
 from crm_bridge.telemetry import configure_logging
 
 READY_WITHIN_S = 60.0
@@ -76,19 +77,24 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, no_open: bo
     wanted = _Demo(port=port, desk_port=desk_port or port + 1, data_dir=data_dir.resolve(), crm=crm)
     _require_free(wanted.port, "--port")
     _require_free(wanted.desk_port, "--desk-port")
-    settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir)
+    settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir, environ=os.environ)
     configure_logging("json", stream=_log_stream(wanted.data_dir))
     config = _write_config(wanted)
-    with console.status("Starting the database …"):
-        database = open_database(settings)
-    console.print("[green]✓[/] database")
-    children = [_crm_process(wanted), *children_of(config, database)]
-    watch = _Watch(wanted, console, opens=not no_open and sys.stdout.isatty())
-    supervisor = Supervisor(_logged(children, wanted.data_dir), database.server, watch.hear)
-    watch.start()
-    code = supervisor.run()
+    try:
+        with console.status("Starting the database …"):
+            database = open_database(settings)
+        console.print("[green]✓[/] database")
+        children = [_crm_process(wanted), *serving(environment_for_children(config, database))]
+        watch = _Watch(wanted, console, opens=not no_open and sys.stdout.isatty())
+        supervisor = Supervisor(_logged(children, wanted.data_dir), database.server, watch.hear)
+        watch.start()
+        code = supervisor.run() or watch.code
+    except KeyboardInterrupt:
+        # Before the supervisor listens for signals: what was started already goes down all the same.
+        EmbeddedServer(settings.data_dir).stop(STOP_TIMEOUT_S)
+        code = WRONG
     console.print("Stopped; nothing is left running.")
-    sys.exit(code or watch.code)
+    sys.exit(code)
 
 
 def _require_free(port: int, option: str) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from crm_bridge.bootstrap import SchemaOutdated
 from crm_bridge.contract import InvalidConfig
 from crm_bridge.settings import Settings, load_settings
 from crm_bridge.store.database import StoreUnavailable
 from crm_bridge.store.embedded import EmbeddedDatabaseError
+from crm_bridge.store.migrate import SchemaOutdated
 from crm_bridge.telemetry import configure_logging
 
 WRONG = 1
@@ -27,6 +27,7 @@ config_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="TOML file; else $CRM_BRIDGE_CONFIG, else config/crm-bridge.toml, else the demo's defaults.",
 )
+port_option = click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of the configured port.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 

@@ -1,23 +1,39 @@
-"""The commands under one name."""
+"""The commands under one name. Each is imported when it is asked for: a worker does not pay for the web server."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import click
 
 from crm_bridge import __version__
-from crm_bridge.cli.adapters import adapters
-from crm_bridge.cli.check import check
-from crm_bridge.cli.database import db
-from crm_bridge.cli.demo import demo
 from crm_bridge.cli.edge import Group
-from crm_bridge.cli.serve import up, web, worker
+
+_COMMANDS = {
+    "demo": "crm_bridge.cli.demo",
+    "up": "crm_bridge.cli.up",
+    "web": "crm_bridge.cli.web",
+    "worker": "crm_bridge.cli.worker",
+    "db": "crm_bridge.cli.database",
+    "check": "crm_bridge.cli.check",
+    "adapters": "crm_bridge.cli.adapters",
+}
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(Group):
+    """A group that knows its commands by name and imports the one that runs."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[name]), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="crm-bridge")
 def main() -> None:
     """Reply drafts inside the CRM: decided by a named person, sent at most once."""
-
-
-for _command in (demo, up, web, worker, db, check, adapters):
-    main.add_command(_command)

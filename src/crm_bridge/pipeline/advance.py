@@ -15,14 +15,17 @@ from crm_bridge.contract import CaseRef, Permanent
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.pipeline import propose, read, send, write
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
-from crm_bridge.pipeline.turn import Look, Turn
+from crm_bridge.pipeline.turn import Look, MovedOn, Turn
 from crm_bridge.store import cases, drafts, inbox, queue
 from crm_bridge.store.cases import CaseRow
+from crm_bridge.store.drafts import DraftRow
 from crm_bridge.store.queue import Lease
 
 EXPIRES_AFTER = timedelta(days=7)
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_WITHIN = timedelta(minutes=10)
+RENEW_BELOW_S = 20.0
+"""A step begins with at least so much of the lease left."""
 MAX_STEPS = 25
 """A turn that does not come to rest in so many steps goes round in circles; it counts as a failure of the case."""
 
@@ -54,14 +57,22 @@ def advance(runtime: Runtime, known: ConnectionRuntime, lease: Lease) -> None:
         _forward(turn, case)
         return
     for _ in range(MAX_STEPS):
-        look = turn.look()
-        following = choose(turn, look)
-        if following is Next.REST:
-            if _rest(turn):
+        if lease.remaining_s() < RENEW_BELOW_S:
+            queue.renew(runtime.store, lease)
+        try:
+            if not _step(turn):
                 return
-        elif not _do(turn, look, following):
-            return
+        except MovedOn:
+            # A decision came between our look and an effect: what is next is another thing now.
+            continue
     raise Restless
+
+
+def _step(turn: Turn) -> bool:
+    """The next step. False when the turn has ended and the lease is given back already."""
+    look = turn.look()
+    following = choose(turn, look)
+    return not _rest(turn) if following is Next.REST else _do(turn, look, following)
 
 
 def choose(turn: Turn, look: Look) -> Next:
@@ -72,39 +83,50 @@ def choose(turn: Turn, look: Look) -> Next:
             return Next.LOOK_BACK
         if draft.state is DraftState.APPROVED and draft.send_after is not None and draft.send_after <= look.at:
             return Next.SEND
-    if set(look.pending.ids) - set(turn.covered):
+    if turn.stale or set(look.pending.ids) - set(turn.covered):
         return Next.READ
     if draft is not None:
-        return _next_for_draft(turn, look, draft.state)
+        return _next_for_draft(turn, look, draft)
+    if turn.context is None and look.unanswered:
+        return Next.READ
     if turn.wait_until is None and not turn.ignored and propose.wanted(turn, look) is not None:
-        return Next.BEGIN
+        # That the last draft is out of date is shown before the next one is made.
+        outdated = look.latest is not None and look.latest.state is DraftState.SUPERSEDED
+        return Next.SHOW if outdated and _unshown(turn, look) else Next.BEGIN
     return _show_or_rest(turn, look)
 
 
-def _next_for_draft(turn: Turn, look: Look, state: DraftState) -> Next:
-    draft = look.draft
-    assert draft is not None
+def _next_for_draft(turn: Turn, look: Look, draft: DraftRow) -> Next:
+    state = draft.state
     if look.at - draft.created_at >= EXPIRES_AFTER and allows(state, DraftStep.EXPIRE):
         return Next.EXPIRE
     if state is DraftState.DRAFTING:
         return Next.PROPOSE if turn.context is not None else Next.READ
     if state is DraftState.READY and turn.known.policy.mode == "suggest":
-        return Next.WRITE
+        return Next.WRITE if turn.context is not None or draft.content.addressing is not None else Next.READ
     return _show_or_rest(turn, look)
 
 
 def _show_or_rest(turn: Turn, look: Look) -> Next:
-    unshown = look.case.sequence > look.case.shown_sequence and look.latest is not None
-    return Next.SHOW if unshown and write.shows(turn) else Next.REST
+    return Next.SHOW if _unshown(turn, look) else Next.REST
+
+
+def _unshown(turn: Turn, look: Look) -> bool:
+    return look.case.sequence > look.case.shown_sequence and look.latest is not None and write.shows(turn)
 
 
 def _looks_again(look: Look) -> bool:
     """An unconfirmed reply is looked for again for a while: some CRMs show what was sent only later."""
+    again = _next_look_back(look)
+    return again is not None and again <= look.at
+
+
+def _next_look_back(look: Look) -> datetime | None:
     draft = look.draft
     if draft is None or draft.state is not DraftState.UNCONFIRMED:
-        return False
-    looked = draft.looked_at or draft.state_since
-    return look.at - draft.state_since < LOOK_AGAIN_WITHIN and look.at >= looked + LOOK_AGAIN
+        return None
+    again = (draft.looked_at or draft.state_since) + LOOK_AGAIN
+    return again if max(again, look.at) - draft.state_since < LOOK_AGAIN_WITHIN else None
 
 
 def _do(turn: Turn, look: Look, following: Next) -> bool:
@@ -116,8 +138,7 @@ def _do(turn: Turn, look: Look, following: Next) -> bool:
             assert look.draft is not None
             send.look_back(turn, look.draft)
         case Next.SEND:
-            send.send(turn, look)
-            return turn.context is not None or _still_ours(turn)
+            return send.send(turn, look)
         case Next.EXPIRE:
             turn.commit(lambda transaction, now: _expire(turn, transaction, now))
         case Next.BEGIN:
@@ -140,16 +161,6 @@ def _propose(turn: Turn, look: Look) -> None:
         propose.give_up(turn, error)
 
 
-def _still_ours(turn: Turn) -> bool:
-    """After a reading inside `send` found the case gone or merged, the lease was given back there."""
-    held = turn.runtime.store.run(
-        lambda transaction: transaction.execute(
-            sa.text("select lease_token from work_items where id = :id"), {"id": turn.lease.item_id}
-        ).scalar_one()
-    )
-    return str(held) == turn.lease.token
-
-
 def _expire(turn: Turn, transaction: sa.Connection, now: Look) -> None:
     if now.draft is not None and allows(now.draft.state, DraftStep.EXPIRE):
         drafts.take_step(transaction, turn.cipher, now.draft, DraftStep.EXPIRE, reason="age")
@@ -158,7 +169,10 @@ def _expire(turn: Turn, transaction: sa.Connection, now: Look) -> None:
 def _forward(turn: Turn, case: CaseRow) -> None:
     """Events about a merged case belong to the survivor."""
 
-    def work(transaction: sa.Connection, _now: Look) -> None:
+    def work(transaction: sa.Connection, now: Look) -> None:
+        if now.draft is not None and allows(now.draft.state, DraftStep.MERGE):
+            # "Send again" was said of a reply whose case is no longer one: there is nowhere to send it from.
+            drafts.take_step(transaction, turn.cipher, now.draft, DraftStep.MERGE)
         survivor = transaction.execute(
             sa.text("select ref from cases where id = :id"), {"id": case.alias_of}
         ).scalar_one()
@@ -177,13 +191,13 @@ def _rest(turn: Turn) -> bool:
         if choose(turn, now) is not Next.REST:
             return False
         if turn.wait_until is not None:
-            queue.release(transaction, turn.lease, wake_at=turn.wait_until)
+            queue.release(transaction, turn.lease, wake_at=turn.wait_until, not_before=turn.wait_until)
             queue.nudge(transaction, after=turn.wait_until - now.at)
             return True
-        propose.mark_covered(turn, transaction)
+        propose.mark_covered(turn, transaction, now)
         due = _due(now)
         decided = now.draft is not None and now.draft.state is DraftState.APPROVED
-        queue.release(transaction, turn.lease, wake_at=due, decided=decided)
+        queue.release(transaction, turn.lease, wake_at=due, decided_at=now.at if decided else None)
         if due is not None and due - now.at < timedelta(hours=1):
             queue.nudge(transaction, after=max(due - now.at, timedelta(0)))
         return True
@@ -199,6 +213,5 @@ def _due(look: Look) -> datetime | None:
     if draft.state is DraftState.APPROVED:
         return draft.send_after
     if draft.state is DraftState.UNCONFIRMED:
-        again = (draft.looked_at or draft.state_since) + LOOK_AGAIN
-        return again if again - draft.state_since < LOOK_AGAIN_WITHIN else None
+        return _next_look_back(look)
     return draft.created_at + EXPIRES_AFTER

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from crm_bridge.contract import Agent, BridgeError, Decider, DecisionKind, Flag, Message, PanelState, Severity
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.textmatch import normalise
-from crm_bridge.pipeline.observe import seen_by_edit
+from crm_bridge.pipeline.observe import newer_words, seen_by_edit
 from crm_bridge.pipeline.panel import PanelView, build_view, require_visible
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.store import cases, decisions, drafts, queue
@@ -113,6 +113,7 @@ def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRe
 def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revision: int | None = None) -> PanelView:
     """Take an approval back while its undo window is open. Raises as `decide`."""
     known = runtime.connection(connection)
+    _check_decides(known)
 
     def work(locked: _Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
@@ -218,7 +219,7 @@ def _under_lock(
 
 def _wake(locked: _Locked, moment: datetime, *, then: timedelta = timedelta(0)) -> None:
     """Make the case due now, so that the new state is shown, and again when the undo window ends."""
-    queue.make_due(locked.transaction, locked.case.id, moment, decided=True)
+    queue.make_due(locked.transaction, locked.case.id, moment)
     queue.nudge(locked.transaction)
     if then > timedelta(0):
         queue.nudge(locked.transaction, after=then)
@@ -233,12 +234,18 @@ def _conflict(runtime: Runtime, locked: _Locked, detail: str) -> DecisionConflic
 
 
 def _check_request(known: ConnectionRuntime, request: DecisionRequest) -> None:
-    if Decider.BRIDGE not in known.adapter.capabilities.target.decides:
-        raise InvalidDecision("on this connection decisions are taken in the CRM itself")
+    _check_decides(known)
     if request.kind is DecisionKind.EDIT and not normalise(request.text or ""):
         raise InvalidDecision("an edit needs a text; to send nothing, reject the draft")
     if len(request.text or "") > MAX_TEXT_CHARS:
         raise InvalidDecision(f"a reply may have at most {MAX_TEXT_CHARS} characters")
+
+
+def _check_decides(known: ConnectionRuntime) -> None:
+    if Decider.BRIDGE not in known.adapter.capabilities.target.decides:
+        raise InvalidDecision("on this connection decisions are taken in the CRM itself")
+    if known.policy.mode == "shadow":
+        raise InvalidDecision("this connection is only watched: nothing is sent from here")
 
 
 def _already_said(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> bool:
@@ -313,7 +320,7 @@ def _approve(
     )
     # Recorded on the draft that was asked about: that is where the same answer is looked for.
     decisions.record(locked.transaction, runtime.store.cipher, locked.draft, said, moment)
-    answers = request.answers if request.answers and request.kind is DecisionKind.EDIT else draft.answers
+    answers = _answered_message(locked, draft, request)
     known_ids = tuple(item.id for item in cases.messages(locked.transaction, runtime.store.cipher, locked.case.id))
     unchanged = normalise(text) == normalise(draft.text or "")
     drafts.take_step(
@@ -323,7 +330,8 @@ def _approve(
         _STEPS[request.kind],
         approved_text=text,
         answers=answers,
-        seen=seen_by_edit(known_ids, draft.seen, answers),
+        # What the agent saw, who may have written on an older draft: never what only the newest one saw.
+        seen=seen_by_edit(known_ids, locked.draft.seen, answers),
         decision="accepted" if unchanged else "edited",
         approver_id=agent.id,
         approver_name=agent.name,
@@ -336,6 +344,14 @@ def _approve(
     _wake(locked, moment, then=known.policy.undo)
 
 
+def _answered_message(locked: _Locked, draft: DraftRow, request: DecisionRequest) -> str:
+    """The message a reply answers: the one an edit names, when that is newer than what its author's draft saw."""
+    named = request.answers if request.kind is DecisionKind.EDIT else None
+    if named and (draft.id != locked.draft.id or named not in locked.draft.seen):
+        return named
+    return draft.answers
+
+
 def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) -> DraftRow | None:
     """The draft an edit is re-based to: its author named the newest public message, so nothing newer is missed.
 
@@ -346,14 +362,14 @@ def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) 
     moved_on = newest.id != draft.id or draft.revision != request.revision or draft.state is DraftState.SUPERSEDED
     if request.kind is not DecisionKind.EDIT or not request.answers or not moved_on:
         return None
-    known_ids = [item.id for item in cases.messages(locked.transaction, runtime.store.cipher, locked.case.id)]
-    if request.answers in known_ids and request.answers != known_ids[-1]:
+    said = cases.messages(locked.transaction, runtime.store.cipher, locked.case.id)
+    if newer_words(said, request.answers):
         raise _conflict(runtime, locked, "Something newer was said than the message your edit answers.")
     if newest.live:
         if not allows(newest.state, DraftStep.EDIT):
             raise _conflict(runtime, locked, "Somebody has decided the newest draft already.")
         return newest
-    if newest.state is not DraftState.SUPERSEDED:
+    if newest.state not in {DraftState.SUPERSEDED, DraftState.REFUSED}:
         raise _conflict(runtime, locked, _why_not(locked))
     return drafts.begin(
         locked.transaction,
@@ -362,14 +378,14 @@ def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) 
         case_id=draft.case_id,
         episode_id=newest.episode_id,
         answers=request.answers,
-        seen=seen_by_edit(tuple(known_ids), newest.seen, request.answers),
+        seen=draft.seen,
         previous_id=newest.id,
     )
 
 
 def _require_acknowledged(draft: DraftRow, request: DecisionRequest, text: str) -> None:
     """Blocking flags that still apply to the text being approved."""
-    edited = request.kind is DecisionKind.EDIT
+    edited = request.kind is DecisionKind.EDIT and normalise(text) != normalise(draft.text or "")
     open_flags = tuple(
         flag
         for flag in draft.content.flags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from crm_bridge.assistants.terms import search_words
 from crm_bridge.contract import Source
 from crm_bridge.core.masking import MaskedContext
 from crm_bridge.store import articles
@@ -18,7 +19,9 @@ MIN_SHARE = 0.34
 
 def ground(transaction: sa.Connection, name: str, masked: MaskedContext, language: str | None) -> tuple[Source, ...]:
     """The articles that fit, those in the customer's language first."""
-    question = f"{masked.subject}\n{masked.question}\n{masked.instruction}"
+    asked = f"{masked.subject}\n{masked.question}\n{masked.instruction}"
+    # What people call a thing and what an article calls it differ: the field's synonyms are asked for as well.
+    question = f"{asked}\n{' '.join(search_words(asked, language))}"
     own = articles.search(transaction, name, question, language=language, hits=MAX_SOURCES) if language else []
     fitting = [hit for hit in own if _fits(hit)]
     if not fitting:

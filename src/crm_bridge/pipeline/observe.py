@@ -7,7 +7,7 @@ are not new, and while a reply may be on its way an outgoing message is first ma
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from crm_bridge.contract import CaseContext, Message
@@ -35,9 +35,9 @@ class Conclusion:
     message: Message
 
 
-def open_question(context: CaseContext) -> Message | None:
-    """The newest word of the customer, when nobody has answered it yet."""
-    spoken = [message for message in context.public_messages if not message.automatic]
+def open_question(public: Sequence[Message]) -> Message | None:
+    """The newest word of the customer among the public messages, when nobody has answered it yet."""
+    spoken = [message for message in public if not message.automatic]
     return spoken[-1] if spoken and spoken[-1].direction == "incoming" else None
 
 
@@ -47,6 +47,13 @@ def seen_by_edit(context_ids: tuple[str, ...], seen: tuple[str, ...], answers: s
         return tuple(dict.fromkeys((*seen, answers)))
     upto = context_ids[: context_ids.index(answers) + 1]
     return tuple(dict.fromkeys((*seen, *upto)))
+
+
+def newer_words(public: Sequence[Message], named: str) -> tuple[Message, ...]:
+    """What anybody said after a message, automatic ones left out. Empty when the message is not known."""
+    ids = [message.id for message in public]
+    later = public[ids.index(named) + 1 :] if named in ids else ()
+    return tuple(message for message in later if not message.automatic)
 
 
 def news(draft: DraftRow, context: CaseContext, own: Own) -> tuple[Message, ...]:
@@ -64,11 +71,23 @@ def conclude(draft: DraftRow, context: CaseContext, own: Own, current_key: str |
     """What the case says of a live draft; None when nothing changed for it."""
     if draft.state in IN_FLIGHT:
         return _match_in_flight(draft, context, own, current_key)
-    for message in news(draft, context, own):
+    found = news(draft, context, own)
+    if draft.state is DraftState.HANDED_OVER and (sent := _sent_from_hand(draft, found)) is not None:
+        return sent
+    for message in found:
         if message.direction == "incoming":
             step = DraftStep.SEE_NOT_SENT if draft.state is DraftState.HANDED_OVER else DraftStep.SUPERSEDE
             return Conclusion(steps=(step,), message=message)
         return Conclusion(steps=_answered(draft, message), message=message)
+    return None
+
+
+def _sent_from_hand(draft: DraftRow, found: Sequence[Message]) -> Conclusion | None:
+    """The text handed over went out, also when the customer wrote once more before it did."""
+    for message in found:
+        steps = _answered(draft, message) if message.direction == "outgoing" else ()
+        if steps and steps != (DraftStep.SEE_OTHER_ANSWER,):
+            return Conclusion(steps=steps, message=message)
     return None
 
 
@@ -93,7 +112,7 @@ def _answered(draft: DraftRow, message: Message) -> tuple[DraftStep, ...]:
         return (DraftStep.SEE_OTHER_ANSWER,)
     if draft.state is DraftState.HANDED_OVER:
         return (seen,)
-    if draft.state is DraftState.WRITTEN:
+    if draft.state is DraftState.WRITTEN and message.author.kind == "agent":
         # Taken over by hand: the person who sent it decided it, and is recorded as such.
         return (DraftStep.HAND_OVER, seen)
     return (DraftStep.SEE_OTHER_ANSWER,)

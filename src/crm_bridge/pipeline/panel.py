@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,9 @@ from crm_bridge.contract import (
 )
 from crm_bridge.core import visible
 from crm_bridge.core.lifecycle import DraftState
+from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
-from crm_bridge.store import cases, connections, decisions, drafts
+from crm_bridge.store import cases, connections, decisions, drafts, inbox
 from crm_bridge.store.cases import CaseRow
 from crm_bridge.store.codec import to_json
 from crm_bridge.store.drafts import DraftRow
@@ -88,7 +90,21 @@ def panel_view(runtime: Runtime, connection: str, case_id: str, agent: Agent) ->
             raise UnknownCase("this case is not known here yet")
         return build_view(runtime, transaction, case)
 
-    return runtime.store.run(work)
+    view = runtime.store.run(work)
+    return _shadowed(view) if known.policy.mode == "shadow" else view
+
+
+def _shadowed(view: PanelView) -> PanelView:
+    """A connection that is only watched shows agents nothing of what it drafts."""
+    words = visible.no_draft_words(NoDraftReason.NOT_IN_ROLLOUT.value)
+    state = PanelState(
+        kind=StateKind.NO_DRAFT,
+        sentence=words.sentence,
+        action=words.action,
+        reason=NoDraftReason.NOT_IN_ROLLOUT.value,
+        sequence=view.sequence,
+    )
+    return PanelView(case=view.case, sequence=view.sequence, state=state, draft=None)
 
 
 def require_visible(known: ConnectionRuntime, agent: Agent, case_id: str) -> None:
@@ -110,16 +126,18 @@ def build_view(runtime: Runtime, transaction: sa.Connection, case: CaseRow) -> P
     return PanelView(
         case=case.ref,
         sequence=case.sequence,
-        state=build_state(transaction, case, draft),
+        state=build_state(transaction, case, draft, said),
         draft=draft,
         new_messages=new,
     )
 
 
-def build_state(transaction: sa.Connection, case: CaseRow, draft: DraftRow | None) -> PanelState:
-    """One of the closed list, with its sentence and its one action."""
+def build_state(
+    transaction: sa.Connection, case: CaseRow, draft: DraftRow | None, said: Sequence[Message] = ()
+) -> PanelState:
+    """One of the closed list, with its sentence and its one action. `said`: the public messages as last read."""
     late = _late_decision(transaction, case, draft)
-    if late is not None:
+    if late is not None and draft is not None:
         return _late_state(case, draft, late)
     stopped = connections.status(transaction, case.connection)
     if (
@@ -128,10 +146,22 @@ def build_state(transaction: sa.Connection, case: CaseRow, draft: DraftRow | Non
         and (draft is None or draft.state in {DraftState.DRAFTING, DraftState.REGENERATED, DraftState.SUPERSEDED})
     ):
         return _paused_state(case, stopped.stopped_by)
-    if draft is None:
-        words = visible.kind_words(StateKind.DRAFTING)
-        return PanelState(kind=StateKind.DRAFTING, sentence=words.sentence, action=words.action, sequence=case.sequence)
-    return draft_state(case, draft)
+    return _state_without_draft(transaction, case, said) if draft is None else draft_state(case, draft)
+
+
+def _state_without_draft(transaction: sa.Connection, case: CaseRow, said: Sequence[Message]) -> PanelState:
+    """Nothing was drafted: because it is still to come, it failed, it is none of ours, or nobody waits."""
+    reason = ""
+    if inbox.waiting(transaction, case.id):
+        kind = StateKind.DRAFTING
+    elif case.observed_at is None:
+        kind, reason = StateKind.NO_DRAFT, NoDraftReason.TECHNICAL.value
+    elif open_question(said) is not None:
+        kind, reason = StateKind.NO_DRAFT, NoDraftReason.NOT_IN_ROLLOUT.value
+    else:
+        kind = StateKind.ANSWERED_OTHERWISE
+    words = visible.no_draft_words(reason) if reason else visible.kind_words(kind)
+    return PanelState(kind=kind, sentence=words.sentence, action=words.action, reason=reason, sequence=case.sequence)
 
 
 def draft_state(case: CaseRow, draft: DraftRow) -> PanelState:
@@ -162,22 +192,27 @@ def draft_state(case: CaseRow, draft: DraftRow) -> PanelState:
 def _late_decision(transaction: sa.Connection, case: CaseRow, draft: DraftRow | None) -> decisions.DecisionRow | None:
     """A decision the CRM took on an older revision, until something newer is decided or said."""
     newest = decisions.newest_of_case(transaction, case.id)
-    if newest is None or not newest.late or draft is None or draft.state is not DraftState.WRITTEN:
+    if newest is None or not newest.late or draft is None:
         return None
-    return newest if newest.decided_at >= draft.created_at or newest.draft_id == draft.id else None
+    if draft.state in {DraftState.DRAFTING, DraftState.READY}:
+        return newest if newest.draft_id == draft.previous_id else None
+    said_of_this = newest.decided_at >= draft.created_at or newest.draft_id == draft.id
+    return newest if draft.state is DraftState.WRITTEN and said_of_this else None
 
 
-def _late_state(case: CaseRow, draft: DraftRow | None, late: decisions.DecisionRow) -> PanelState:
+def _late_state(case: CaseRow, draft: DraftRow, late: decisions.DecisionRow) -> PanelState:
+    """Of the newest draft once it stands in the CRM; until then of the one that was decided."""
     words = visible.kind_words(StateKind.DECIDED_TOO_LATE)
+    stands = draft.state is DraftState.WRITTEN
     return PanelState(
         kind=StateKind.DECIDED_TOO_LATE,
         sentence=words.sentence,
         action=words.action,
         sequence=case.sequence,
-        revision=draft.revision if draft else 0,
+        revision=draft.revision if stands else late.revision,
         since=late.decided_at,
-        draft_id=draft.id if draft else None,
-        draft_status=draft.state.value if draft else "",
+        draft_id=draft.id if stands else late.draft_id,
+        draft_status=draft.state.value if stands else DraftState.SUPERSEDED.value,
         by=late.agent_name,
     )
 

@@ -31,6 +31,7 @@ from crm_bridge.pipeline.write import show
 from crm_bridge.store import drafts, inbox, queue
 from crm_bridge.store.codec import to_json
 from crm_bridge.store.drafts import Content, DraftRow
+from crm_bridge.store.locks import lock_for_transaction
 
 BURST = 3
 BURST_WITHIN = timedelta(minutes=10)
@@ -45,14 +46,16 @@ def wanted(turn: Turn, look: Look) -> Message | None:
     context = turn.context
     if context is None or look.draft is not None or not context.open:
         return None
-    question = open_question(context)
+    question = open_question(context.public_messages)
     if question is None:
         return None
     last = look.latest
     if last is None or last.answers != question.id:
         return question
     closed_before = last.state is DraftState.EXPIRED and last.reason == "closed"
-    return question if last.state in _AGAIN or closed_before else None
+    # What can never be taken away again is written once per message of the customer.
+    replaceable = turn.adapter.capabilities.target.withdrawable or last.write_key is None
+    return question if replaceable and (last.state in _AGAIN or closed_before) else None
 
 
 def begin(turn: Turn, look: Look, question: Message) -> None:
@@ -87,8 +90,6 @@ def begin(turn: Turn, look: Look, question: Message) -> None:
         if refusal is not None:
             reason, detail = refusal
             _refuse(turn, transaction, draft, reason, detail, findings)
-            if reason is NoDraftReason.NOT_IN_ROLLOUT:
-                turn.ignored = "not_in_rollout"
 
     turn.commit(work)
 
@@ -104,7 +105,7 @@ def _quiet_wait(turn: Turn, look: Look) -> timedelta | None:
     )
     if recent < BURST:
         return None
-    newest = look.pending.newest_at or look.at
+    newest = look.pending.newest_at or (look.latest.state_since if look.latest else look.at)
     wait = newest + QUIET - look.at
     return wait if wait > timedelta(0) else None
 
@@ -123,6 +124,8 @@ def _refusal(
         return NoDraftReason.DATA, " ".join(finding.detail for finding in blocking)
     if context.addressing is None:
         return NoDraftReason.DATA, "There is no address to reply to."
+    if policy.max_drafts_per_hour is not None or policy.daily_cost_limit is not None:
+        lock_for_transaction(transaction, f"budget/{turn.known.name}")
     if policy.max_drafts_per_hour is not None:
         used = drafts.count_since(transaction, timedelta(hours=1), name=turn.known.name)
         if used >= policy.max_drafts_per_hour:
@@ -175,7 +178,7 @@ def propose(turn: Turn, look: Look) -> None:
         turn.runtime.store.run(lambda transaction: ground(transaction, turn.known.name, masked, language))
     )
     show(turn, look)
-    if _something_newer(turn, masked, draft):
+    if not _may_ask(turn, masked, draft, findings):
         return
     answer = _ask(turn, masked)
     _keep(turn, draft, context, findings, masked, unmasking, language, answer)
@@ -189,17 +192,29 @@ def _previous_text(turn: Turn, draft: DraftRow) -> str:
     return (previous.text or "") if previous else ""
 
 
-def _something_newer(turn: Turn, masked: MaskedContext, draft: DraftRow) -> bool:
+def _may_ask(turn: Turn, masked: MaskedContext, draft: DraftRow, findings: tuple[Finding, ...]) -> bool:
     """The last look before the model call costs money: an event that came meanwhile is read first.
 
-    The draft is marked as one that cost a call (`context_id`), before the call.
+    An agent may have asked for this draft: what refuses one is looked at here for every draft. The draft is marked
+    as one that cost a call (`context_id`), before the call.
     """
+    context = turn.context
+    assert context is not None
 
     def work(transaction: sa.Connection, now: Look) -> bool:
-        if set(now.pending.ids) - set(turn.covered) or now.draft is None or now.draft.id != draft.id:
-            return True
+        current = now.draft
+        if set(now.pending.ids) - set(turn.covered) or current is None:
+            return False
+        if (current.id, current.state) != (draft.id, DraftState.DRAFTING):
+            return False
+        # One that a crash interrupted was looked at and counted before.
+        refusal = None if current.context_id else _refusal(turn, transaction, now, context, findings)
+        if refusal is not None:
+            reason, detail = refusal
+            _refuse(turn, transaction, current, reason, detail, findings)
+            return False
         drafts.change(transaction, turn.cipher, draft.id, context_id=masked.context_id)
-        return False
+        return True
 
     return turn.commit(work)
 
@@ -239,7 +254,7 @@ def _keep(
             context=context,
             sources=used or masked.sources,
             policy=turn.known.policy.guard,
-            unresolved=unmasking.unresolved(text),
+            unresolved=unmasking.unresolved(answer.text),
             expected_language=language,
             actual_language=turn.runtime.detect_language(text) or answer.language,
         )
@@ -247,10 +262,11 @@ def _keep(
 
     def work(transaction: sa.Connection, now: Look) -> None:
         current = now.draft
-        if current is None or (current.id, current.state) != (draft.id, DraftState.DRAFTING):
-            return
+        # What it cost was spent, whatever became of the draft meanwhile.
         usage = to_json(answer.usage) if answer.usage else None
         drafts.change(transaction, turn.cipher, draft.id, usage=usage)
+        if current is None or (current.id, current.state) != (draft.id, DraftState.DRAFTING):
+            return
         if isinstance(answer, Abstention):
             # What an assistant says of itself is untrusted text: it is counted, not shown as our own sentence.
             _refuse(turn, transaction, current, _ABSTAINED[answer.reason], "", findings)
@@ -283,7 +299,8 @@ def give_up(turn: Turn, error: Permanent) -> None:
     turn.commit(work)
 
 
-def mark_covered(turn: Turn, transaction: sa.Connection) -> None:
+def mark_covered(turn: Turn, transaction: sa.Connection, now: Look) -> None:
     """The events the last reading answers are done, or ignored for a reason."""
-    outcome = "ignored" if turn.ignored else "done"
-    inbox.mark(transaction, turn.covered, outcome, turn.ignored)
+    kept_out = now.episode is not None and not now.episode.eligible
+    reason = turn.ignored or ("not_in_rollout" if kept_out else "")
+    inbox.mark(transaction, turn.covered, "ignored" if reason else "done", reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from crm_bridge.contract import (
     Merged,
     Message,
     NotACase,
+    Permanent,
     RemoteDecision,
     RemoteDraft,
     Sends,
@@ -43,38 +45,43 @@ def read(turn: Turn, look: Look) -> bool:
         turn.covered = look.pending.ids
         turn.commit(lambda transaction, now: _gone(turn, transaction, now, found.reason))
         return False
-    remote, remote_known = _read_remote_draft(turn, look)
-    turn.commit(lambda transaction, now: _apply(turn, transaction, now, found, remote, remote_known))
+    standing = _read_standing(turn)
+    turn.commit(lambda transaction, now: _apply(turn, transaction, now, found, standing))
     turn.context = found
     turn.covered = look.pending.ids
+    # What an earlier reading of this turn concluded holds for that reading only.
+    turn.ignored, turn.wait_until, turn.stale = "", None, False
     return True
 
 
-def _read_remote_draft(turn: Turn, look: Look) -> tuple[RemoteDraft | None, bool]:
-    """The draft as it stands in the CRM, where decisions are taken there. (None, True) = it is gone."""
-    draft = look.draft
-    decided_there = Decider.CRM in turn.adapter.capabilities.target.decides
-    if not decided_there or draft is None or draft.ref is None or draft.state is not DraftState.WRITTEN:
-        return None, False
-    return turn.adapter.read_draft(draft.ref), True
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """The draft written last, and the record of it in the CRM: None when it is gone."""
+
+    draft_id: str
+    remote: RemoteDraft | None
 
 
-def _apply(
-    turn: Turn,
-    transaction: sa.Connection,
-    look: Look,
-    context: CaseContext,
-    remote: RemoteDraft | None,
-    remote_known: bool,
-) -> None:
+def _read_standing(turn: Turn) -> Standing | None:
+    """What stands in the CRM, where decisions are taken there and one may have been taken.
+
+    A superseded draft is looked at as well: somebody may have decided on it before they could see that.
+    """
+    if Decider.CRM not in turn.adapter.capabilities.target.decides:
+        return None
+    draft = turn.runtime.store.run(lambda transaction: drafts.last_written(transaction, turn.cipher, turn.case_id))
+    if draft is None or draft.ref is None or draft.state not in {DraftState.WRITTEN, DraftState.SUPERSEDED}:
+        return None
+    return Standing(draft_id=draft.id, remote=turn.adapter.read_draft(draft.ref))
+
+
+def _apply(turn: Turn, transaction: sa.Connection, look: Look, context: CaseContext, standing: Standing | None) -> None:
     cases.observe(transaction, turn.cipher, turn.case_id, context)
     connections.serve_well(transaction, turn.known.name)
     _follow_episode(turn, transaction, look, context)
     draft = look.draft
-    if draft is None:
-        return
-    if remote_known and draft.state is DraftState.WRITTEN:
-        draft = _follow_remote(turn, transaction, draft, remote)
+    if standing is not None:
+        draft = _follow_standing(turn, transaction, draft, standing)
     if draft is not None and draft.live:
         draft = _follow_messages(turn, transaction, draft, context)
     if draft is not None and draft.live and not context.open and allows(draft.state, DraftStep.EXPIRE):
@@ -107,7 +114,7 @@ def _follow_episode(turn: Turn, transaction: sa.Connection, look: Look, context:
         )
     elif context.open and episode.closed_at is not None:
         cases.reopen_episode(transaction, episode.id)
-    elif not context.open and episode.closed_at is None:
+    if not context.open:
         cases.close_episode(transaction, episode.id, look.at)
     cases.note_first_reply(transaction, episode.id, context.public_messages)
 
@@ -120,10 +127,22 @@ def _follow_messages(turn: Turn, transaction: sa.Connection, draft: DraftRow, co
     key = drafts.attempt_key(draft.id, draft.sends) if draft.state is not DraftState.WRITTEN else None
     found = conclude(draft, context, Own(ids=ids, keys=keys), key)
     if found is None:
-        return draft
+        return _remember_seen(transaction, turn, draft, context)
     for step in found.steps:
         draft = _conclude_step(turn, transaction, draft, step, found)
     return draft
+
+
+def _remember_seen(transaction: sa.Connection, turn: Turn, draft: DraftRow, context: CaseContext) -> DraftRow:
+    """Automatic messages and our own replies retire no draft: one not written yet counts them as seen.
+
+    Else the CRM would refuse it for a message that means nothing.
+    """
+    seen = tuple(dict.fromkeys((*draft.seen, *(message.id for message in context.public_messages))))
+    if draft.state not in {DraftState.DRAFTING, DraftState.READY} or seen == draft.seen:
+        return draft
+    drafts.change(transaction, turn.cipher, draft.id, seen=seen)
+    return replace(draft, seen=seen)
 
 
 def _conclude_step(
@@ -164,18 +183,23 @@ def _record_observed(turn: Turn, transaction: sa.Connection, draft: DraftRow, me
 # --- decisions the CRM took ---------------------------------------------------------------------------------------
 
 
-def _follow_remote(
-    turn: Turn, transaction: sa.Connection, draft: DraftRow, remote: RemoteDraft | None
+def _follow_standing(
+    turn: Turn, transaction: sa.Connection, live: DraftRow | None, standing: Standing
 ) -> DraftRow | None:
-    """What the record in the CRM says: removed, decided, or decided on something older."""
-    if remote is None:
-        return drafts.take_step(transaction, turn.cipher, draft, DraftStep.VANISH)
-    if remote.decision is None:
-        return draft
-    if remote.decision.revision != draft.revision:
-        _record_late(turn, transaction, draft, remote.decision)
-        return draft
-    return _take_remote_decision(turn, transaction, draft, remote, remote.decision)
+    """What the record in the CRM says: removed, decided, or decided on something older. Returns the live draft."""
+    remote = standing.remote
+    if live is not None and live.id == standing.draft_id and live.state is DraftState.WRITTEN:
+        if remote is None:
+            return drafts.take_step(transaction, turn.cipher, live, DraftStep.VANISH)
+        if remote.decision is None:
+            return live
+        if remote.decision.revision == live.revision:
+            return _take_remote_decision(turn, transaction, live, remote, remote.decision)
+    if remote is not None and remote.decision is not None:
+        about = drafts.get(transaction, turn.cipher, standing.draft_id)
+        assert about is not None
+        _record_late(turn, transaction, about, remote.decision)
+    return live
 
 
 def _record_late(turn: Turn, transaction: sa.Connection, draft: DraftRow, decision: RemoteDecision) -> None:
@@ -183,6 +207,8 @@ def _record_late(turn: Turn, transaction: sa.Connection, draft: DraftRow, decisi
     if (decision.kind.value, decision.revision, decision.agent.id) in known:
         return
     decisions.record(transaction, turn.cipher, draft, _said(decision, decision.text, late=True), decision.decided_at)
+    if decision.text:
+        drafts.change(transaction, turn.cipher, draft.id, working_text=decision.text)
     cases.step(transaction, turn.case_id, new_revision=False)
 
 
@@ -190,7 +216,8 @@ def _take_remote_decision(
     turn: Turn, transaction: sa.Connection, draft: DraftRow, remote: RemoteDraft, decision: RemoteDecision
 ) -> DraftRow:
     text = decision.text if decision.text is not None else remote.text
-    unchanged = decision.text is None and remote.ref.fingerprint.value == draft.fingerprint
+    untouched = decision.text is None and remote.ref.fingerprint.value == draft.fingerprint
+    unchanged = untouched or normalise(text) == normalise(draft.text or "")
     text = (draft.text or "") if unchanged else text
     decisions.record(transaction, turn.cipher, draft, _said(decision, None if unchanged else text), decision.decided_at)
     if decision.kind is DecisionKind.REJECT:
@@ -199,8 +226,7 @@ def _take_remote_decision(
         )
     if decision.kind is DecisionKind.RESPOND:
         old = drafts.take_step(transaction, turn.cipher, draft, DraftStep.RESPOND)
-        begin_again(turn.runtime, transaction, old, decision.comment)
-        return old
+        return begin_again(turn.runtime, transaction, old, decision.comment)
     changes: dict[str, Any] = {
         "approved_text": text,
         "decision": "accepted" if unchanged else "edited",
@@ -241,7 +267,7 @@ def _gone(turn: Turn, transaction: sa.Connection, look: Look, reason: str) -> No
     if look.episode is not None:
         cases.close_episode(transaction, look.episode.id, look.at)
     cases.mark_gone(transaction, turn.case_id)
-    cases.mark_shown(transaction, turn.case_id, look.case.sequence + 1)
+    cases.mark_all_shown(transaction, turn.case_id)
     inbox.mark(transaction, turn.covered, "ignored", f"not_a_case:{reason}"[:60])
     queue.release(transaction, turn.lease, wake_at=look.at if look.pending.ids != turn.covered else None)
 
@@ -252,10 +278,14 @@ def _merge(turn: Turn, transaction: sa.Connection, look: Look, merged: Merged) -
         drafts.take_step(transaction, turn.cipher, look.draft, DraftStep.MERGE)
     if look.episode is not None:
         cases.close_episode(transaction, look.episode.id, look.at)
-    survivor_item = queue.upsert_item(transaction, turn.known.name, "case", merged.into.id, NO_WAIT)
+    # The survivor's case before its item, as everywhere.
     survivor = cases.ensure(transaction, turn.known.name, merged.into.id)
+    if turn.case_id in cases.aliases(transaction, survivor.id):
+        raise Permanent("a case was merged into itself", code="merged_in_circles")
+    cases.lock(transaction, survivor.id)
+    survivor_item = queue.upsert_item(transaction, turn.known.name, "case", merged.into.id, NO_WAIT)
     cases.alias(transaction, turn.case_id, survivor.id)
-    cases.mark_shown(transaction, turn.case_id, look.case.sequence + 1)
+    cases.mark_all_shown(transaction, turn.case_id)
     inbox.move(transaction, turn.lease.item_id, survivor_item)
     queue.release(transaction, turn.lease, wake_at=None)
     queue.nudge(transaction)

@@ -32,32 +32,35 @@ from crm_bridge.pipeline.read import read
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.store import drafts, queue
 from crm_bridge.store.drafts import DraftRow
-from crm_bridge.store.queue import LeaseLost
 
 SETTLING = timedelta(seconds=2 * queue.LEASE_S)
 """Without a key of ours in the CRM, an attempt younger than this may still arrive: absence proves nothing yet."""
 
 
-def send(turn: Turn, look: Look) -> None:
-    """Re-read, attempt, send, and write down what became of it."""
+def send(turn: Turn, look: Look) -> bool:
+    """Re-read, attempt, send, and write down what became of it.
+
+    False when the case is no longer here: the turn has ended.
+    """
     if not read(turn, look):
-        return
+        return False
+    turn.check(None)
     reply = _attempt(turn)
-    if reply is None:
-        return
-    draft, approved, key = reply
-    turn.check(draft)
+    if reply is not None:
+        _try(turn, *reply)
+    return True
+
+
+def _try(turn: Turn, draft: DraftRow, approved: ApprovedReply, key: str) -> None:
     try:
         sent = turn.adapter.send_reply(approved, key)
     except Conflict:
         # Certain not to have gone out. The next reading shows what stands there.
         _end(turn, draft, DraftStep.PROVE_ABSENT, "conflict")
-        turn.context = None
+        turn.stale = True
     except Ambiguous:
         look_back(turn, draft)
     except (Retry, Reauthenticate) as error:
-        if error.code == "lease_over":
-            raise LeaseLost from error
         _end(turn, draft, DraftStep.PROVE_ABSENT, error.code)
         raise
     except (Permanent, Unsupported) as error:
@@ -112,7 +115,11 @@ def look_back(turn: Turn, draft: DraftRow) -> None:
     """What became of an attempt whose answer we do not have."""
     attempt = turn.runtime.store.run(lambda transaction: drafts.current_attempt(transaction, draft))
     assert attempt is not None
-    found = turn.adapter.find_reply(_reply(turn, draft), attempt.key, attempt.attempted_at)
+    try:
+        found = turn.adapter.find_reply(_reply(turn, draft), attempt.key, attempt.attempted_at)
+    except (Permanent, Unsupported, Conflict, Ambiguous) as error:
+        # Asking cannot succeed: that is no proof of anything, and a person has to look.
+        found = Unknown(reason=error.code)
     match found:
         case Found(ref=ref):
             _confirm(turn, draft, ref)
@@ -125,13 +132,14 @@ def look_back(turn: Turn, draft: DraftRow) -> None:
 def _absent(turn: Turn, draft: DraftRow) -> None:
     """Only a draft still being attempted is tried again by us; an unconfirmed one is a person's to settle."""
     if draft.state is not DraftState.ATTEMPTED:
+        _unknown(turn, draft, "absent")
         return
     marked = turn.adapter.capabilities.send_marker in {SendMarker.KEY, SendMarker.METADATA}
 
     def work(transaction: sa.Connection, now: Look) -> None:
         attempt = drafts.current_attempt(transaction, draft)
         young = attempt is not None and now.at - attempt.attempted_at < SETTLING
-        if now.draft is None or now.draft.state is not DraftState.ATTEMPTED:
+        if now.draft is None or (now.draft.id, now.draft.state) != (draft.id, DraftState.ATTEMPTED):
             return
         if young and not marked:
             _lose_sight(turn, transaction, now.draft, "too_early_to_tell")

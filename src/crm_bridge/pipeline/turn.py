@@ -4,14 +4,14 @@ through."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from crm_bridge.contract import Adapter, CaseContext, CaseRef
-from crm_bridge.pipeline.observe import Own
+from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.store import cases, connections, drafts, inbox, queue
 from crm_bridge.store.cases import CaseRow, EpisodeRow
@@ -19,9 +19,17 @@ from crm_bridge.store.connections import ConnectionStatus
 from crm_bridge.store.database import now
 from crm_bridge.store.drafts import DraftRow
 from crm_bridge.store.encryption import Cipher
-from crm_bridge.store.queue import Lease, LeaseLost
+from crm_bridge.store.queue import Lease
 
 T = TypeVar("T")
+
+
+class MovedOn(Exception):
+    """What an effect was about has changed since we looked: nothing was done, look again."""
+
+
+class Stopped(Exception):
+    """A person stopped the connection: no effect of it leaves any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +42,8 @@ class Look:
     episode: EpisodeRow | None
     connection: ConnectionStatus
     pending: inbox.Pending
+    unanswered: bool
+    """The messages as last read hold a word of the customer that the newest draft never saw."""
     at: datetime
 
 
@@ -52,7 +62,10 @@ class Turn:
     """Why the covered events mean nothing to us, when they do not."""
     wait_until: datetime | None = None
     """Set when this case has to wait although something is pending."""
-    shown: set[int] = field(default_factory=set)
+    stale: bool = False
+    """What was read is known to be out of date: read again before anything else."""
+    refused_write: str = ""
+    """The key of a write the CRM refused in this turn."""
 
     @property
     def adapter(self) -> Adapter:
@@ -71,15 +84,23 @@ class Turn:
         assert case is not None
         assert status is not None
         latest = drafts.latest(transaction, self.cipher, case.id)
+        live = drafts.live(transaction, self.cipher, case.id)
         return Look(
             case=case,
-            draft=drafts.live(transaction, self.cipher, case.id),
+            draft=live,
             latest=latest,
             episode=cases.current_episode(transaction, case.id),
             connection=status,
             pending=inbox.pending(transaction, self.lease.item_id),
+            unanswered=live is None and self._unanswered(transaction, latest),
             at=now(transaction),
         )
+
+    def _unanswered(self, transaction: sa.Connection, latest: DraftRow | None) -> bool:
+        if latest is None or self.context is not None:
+            return False
+        question = open_question(cases.messages(transaction, self.cipher, self.case_id))
+        return question is not None and question.id not in latest.seen and question.id != latest.answers
 
     def commit(self, work: Callable[[sa.Connection, Look], T]) -> T:
         """Lock the case, check the fence, look again, then work: the only way a worker changes a case.
@@ -95,17 +116,20 @@ class Turn:
         return self.runtime.store.run(fenced)
 
     def check(self, draft: DraftRow | None) -> None:
-        """Right before an effect leaves: still our lease, and still this draft in this state.
+        """Right before an effect leaves: still our lease, nobody stopped us, and still this draft in this state.
 
-        Renews the lease, so that the effect has all of it. Raises `LeaseLost`.
+        Renews the lease, so that the effect has all of it. Raises `LeaseLost`, `Stopped`, `MovedOn`.
         """
         queue.renew(self.runtime.store, self.lease)
-        if draft is None:
-            return
-        found = self.runtime.store.run(lambda transaction: drafts.get(transaction, self.cipher, draft.id))
-        if found is None or (found.state, found.revision) != (draft.state, draft.revision):
-            raise LeaseLost
 
-    def own(self) -> Own:
-        ids, keys = self.runtime.store.run(lambda transaction: drafts.own_messages(transaction, self.case_id))
-        return Own(ids=ids, keys=keys)
+        def same(transaction: sa.Connection) -> bool:
+            status = connections.status(transaction, self.known.name)
+            if status is None or status.stopped_at is not None:
+                raise Stopped
+            found = None if draft is None else drafts.get(transaction, self.cipher, draft.id)
+            return draft is None or (
+                found is not None and (found.state, found.revision) == (draft.state, draft.revision)
+            )
+
+        if not self.runtime.store.run(same):
+            raise MovedOn

@@ -7,18 +7,21 @@ the case, which then backs off as a case and after eight of them needs a person.
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import PurePath
 
 import sqlalchemy as sa
 import structlog
 
 from crm_bridge.contract import OutboundError, Reauthenticate, Retry
-from crm_bridge.core.lifecycle import DraftState, DraftStep, IllegalStep
+from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.pipeline.advance import advance
 from crm_bridge.pipeline.resolve import resolve
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.pipeline.trouble import AssistantTrouble
+from crm_bridge.pipeline.turn import MovedOn, Stopped
 from crm_bridge.store import cases, connections, drafts, inbox, queue
 from crm_bridge.store.database import StoreUnavailable, now
 from crm_bridge.store.queue import Lease, LeaseLost
@@ -26,6 +29,11 @@ from crm_bridge.store.queue import Lease, LeaseLost
 DRAIN_S = 20.0
 MAX_FAILURES = 8
 REAUTHENTICATE_WAIT = timedelta(seconds=60)
+MAX_WAIT = timedelta(minutes=15)
+"""However long an assistant asks us to wait."""
+
+LEASE_OVER = "lease_over"
+"""The code of the `Retry` an adapter raises when `may_start` says no."""
 
 log = structlog.get_logger("crm_bridge.work")
 
@@ -62,8 +70,7 @@ def work_on(runtime: Runtime, lease: Lease) -> None:
             step(runtime, known, lease)
         except LeaseLost:
             log.info("lease_lost", connection=lease.connection, item=lease.item_id)
-        except IllegalStep:
-            # A decision came between our look and our commit; the next claim sees what is true now.
+        except (MovedOn, Stopped):
             _retry_later(runtime, lease, timedelta(0))
         except StoreUnavailable:
             raise
@@ -73,7 +80,10 @@ def work_on(runtime: Runtime, lease: Lease) -> None:
 
 def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exception) -> None:
     try:
-        if isinstance(error, AssistantTrouble):
+        if isinstance(error, Retry) and error.code == LEASE_OVER:
+            # The adapter held an effect back at the end of our lease; the CRM has nothing to do with it.
+            _retry_later(runtime, lease, timedelta(0))
+        elif isinstance(error, AssistantTrouble):
             _count_failure(runtime, lease, error.cause.code, at_least=error.after)
         elif isinstance(error, Retry):
             _pause(runtime, known, lease, error.after, error.code)
@@ -82,7 +92,7 @@ def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exc
         elif isinstance(error, OutboundError):
             _count_failure(runtime, lease, error.code)
         else:
-            log.error("advance_failed", connection=lease.connection, error=type(error).__name__, exc_info=error)
+            log.error("advance_failed", connection=lease.connection, error=type(error).__name__, at=_where(error))
             _count_failure(runtime, lease, type(error).__name__)
     except LeaseLost:
         log.info("lease_lost", connection=lease.connection, item=lease.item_id)
@@ -94,13 +104,7 @@ def _pause(runtime: Runtime, known: ConnectionRuntime, lease: Lease, wait: timed
     def work(transaction: sa.Connection) -> timedelta:
         _lock(transaction, lease)
         bounded = connections.pause(transaction, known.name, wait=wait, reason=reason)
-        queue.release(
-            transaction,
-            lease,
-            wake_at=now(transaction),
-            decided=lease.decided,
-            failures=lease.failures,
-        )
+        queue.put_back(transaction, lease, wait=timedelta(0), failures=lease.failures)
         queue.nudge(transaction, after=bounded)
         return bounded
 
@@ -113,7 +117,7 @@ def _count_failure(runtime: Runtime, lease: Lease, code: str, *, at_least: timed
     if failures >= MAX_FAILURES:
         _needs_a_person(runtime, lease, code)
         return
-    wait = max(queue.backoff_wait(failures), at_least)
+    wait = min(max(queue.backoff_wait(failures), at_least), MAX_WAIT)
 
     def work(transaction: sa.Connection) -> None:
         _lock(transaction, lease)
@@ -133,7 +137,8 @@ def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
 
     def work(transaction: sa.Connection) -> None:
         _lock(transaction, lease)
-        inbox.mark(transaction, inbox.pending(transaction, lease.item_id).ids, "dead", code)
+        pending = inbox.pending(transaction, lease.item_id).ids
+        inbox.mark(transaction, pending, "dead", code)
         draft = drafts.live(transaction, cipher, lease.case_id) if lease.case_id is not None else None
         if draft is not None and draft.state in {DraftState.DRAFTING, DraftState.READY}:
             detail = f"({code}, {draft.id})"
@@ -143,7 +148,13 @@ def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
         elif draft is not None and draft.state is DraftState.ATTEMPTED:
             drafts.end_attempt(transaction, draft, "unknown")
             drafts.take_step(transaction, cipher, draft, DraftStep.LOSE_SIGHT, reason=code)
-        queue.release(transaction, lease, wake_at=None)
+        else:
+            draft = None
+        # One more turn shows what ended here; when that fails as well, nothing is left to end.
+        ended = draft is not None or bool(pending)
+        queue.release(transaction, lease, wake_at=now(transaction) if ended else None)
+        if ended:
+            queue.nudge(transaction)
 
     runtime.store.run(work)
     log.error("case_needs_a_person", connection=lease.connection, item=lease.item_id, error=code)
@@ -152,15 +163,19 @@ def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
 def _retry_later(runtime: Runtime, lease: Lease, wait: timedelta) -> None:
     def work(transaction: sa.Connection) -> None:
         _lock(transaction, lease)
-        queue.release(
-            transaction, lease, wake_at=now(transaction) + wait, decided=lease.decided, failures=lease.failures
-        )
+        queue.put_back(transaction, lease, wait=wait, failures=lease.failures)
         queue.nudge(transaction, after=wait)
 
     try:
         runtime.store.run(work)
     except LeaseLost:
         log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+
+
+def _where(error: BaseException) -> str:
+    """Module and line it came from: a traceback or an error's text may hold what customers wrote."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _lock(transaction: sa.Connection, lease: Lease) -> None:

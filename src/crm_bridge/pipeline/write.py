@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import Any
 
 import sqlalchemy as sa
 
-from crm_bridge.contract import Conflict, NoDraftReason, Permanent, Unsupported
+from crm_bridge.contract import Conflict, DraftRef, Fingerprint, NoDraftReason, Permanent, Unsupported
 from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.pipeline.panel import build_state
-from crm_bridge.pipeline.turn import Look, Turn
+from crm_bridge.pipeline.turn import Look, MovedOn, Turn
 from crm_bridge.store import cases, drafts
+from crm_bridge.store.drafts import DraftRow
 
 HUMAN_TEXT = "A person has been writing here; their text was kept."
 
@@ -23,34 +23,92 @@ def write_key(connection: str, case: str, revision: int) -> str:
 
 
 def write(turn: Turn, look: Look) -> None:
-    """Write the ready draft where the agent sees it, compared with what we last wrote there."""
+    """Write the ready draft where the agent sees it, compared with what we last wrote there.
+
+    A refusal is looked into once: read again first, then learn what of ours stands there; what is left is a person's.
+    """
     draft = look.draft
     assert draft is not None
-    before = turn.runtime.store.run(lambda transaction: drafts.standing(transaction, turn.case_id))
-    turn.check(draft)
+    addressing = draft.content.addressing or (turn.context.addressing if turn.context else None)
+    if addressing is None:
+        _keep_out(turn, NoDraftReason.DATA, "There is no address to reply to.")
+        return
     key = write_key(turn.known.name, turn.ref.id, draft.revision)
     try:
-        ref = turn.adapter.write_draft(turn.ref, draft.as_draft(), key, before.fingerprint if before else None)
+        refused_before = turn.refused_write == key
+        replaces = _ours_there(turn, draft, key) if refused_before else _fingerprint(_standing(turn))
+        _announce(turn, draft, key)
+        ref = turn.adapter.write_draft(turn.ref, draft.as_draft(addressing), key, replaces)
     except Conflict:
-        _keep_out(turn, NoDraftReason.POLICY, HUMAN_TEXT)
-        return
+        if refused_before:
+            _keep_out(turn, NoDraftReason.POLICY, HUMAN_TEXT)
+        turn.refused_write, turn.stale = key, not refused_before
     except (Permanent, Unsupported) as error:
         _keep_out(turn, NoDraftReason.TECHNICAL, f"({error.code}, {draft.id})")
-        return
+    else:
+        _written(turn, draft, ref)
+
+
+def _announce(turn: Turn, draft: DraftRow, key: str) -> None:
+    """Commit that a write begins: whoever goes on after a crash knows that it may stand there."""
+    turn.check(draft)
 
     def work(transaction: sa.Connection, now: Look) -> None:
+        if now.draft is None or (now.draft.id, now.draft.revision) != (draft.id, draft.revision):
+            raise MovedOn
+        if now.draft.write_key is None:
+            drafts.change(transaction, turn.cipher, draft.id, write_key=key)
+
+    turn.commit(work)
+
+
+def _standing(turn: Turn) -> DraftRef | None:
+    return turn.runtime.store.run(lambda transaction: drafts.standing(transaction, turn.case_id))
+
+
+def _fingerprint(ref: DraftRef | None) -> Fingerprint | None:
+    return ref.fingerprint if ref is not None else None
+
+
+def _ours_there(turn: Turn, draft: DraftRow, key: str) -> Fingerprint | None:
+    """What of ours stands there, when it is not what we know of: a write whose answer was lost, or nothing any more.
+
+    Raises `Conflict` when what stands there is not ours.
+    """
+    target = turn.adapter.capabilities.target
+    before = _standing(turn)
+    lost = turn.runtime.store.run(lambda transaction: drafts.lost_write(transaction, turn.cipher, turn.case_id))
+    addressing = lost.content.addressing if lost is not None else None
+    if target.idempotent and lost is not None and addressing is not None and lost.write_key not in {None, key}:
+        assert lost.write_key is not None
+        turn.check(draft)
+        # The same key again brings what it wrote; where it wrote nothing, this is refused like any other.
+        found = turn.adapter.write_draft(turn.ref, lost.as_draft(addressing), lost.write_key, _fingerprint(before))
+        turn.commit(lambda transaction, _now: _note_written(turn, transaction, lost, found))
+        return found.fingerprint
+    if target.readable and before is not None and turn.adapter.read_draft(before) is None:
+        return None
+    return _fingerprint(before)
+
+
+def _note_written(turn: Turn, transaction: sa.Connection, draft: DraftRow, ref: DraftRef) -> None:
+    drafts.change(transaction, turn.cipher, draft.id, remote_id=ref.id, fingerprint=ref.fingerprint.value)
+
+
+def _written(turn: Turn, draft: DraftRow, ref: DraftRef) -> None:
+    def work(transaction: sa.Connection, now: Look) -> None:
+        # Also when it moved on while we wrote: what we wrote is known all the same.
+        _note_written(turn, transaction, draft, ref)
         current = now.draft
-        if current is None or current.id != draft.id:
-            # It moved on while we wrote; what we wrote is known all the same.
-            drafts.change(transaction, turn.cipher, draft.id, remote_id=ref.id, fingerprint=ref.fingerprint.value)
+        if current is None or (current.id, current.revision, current.state) != (
+            draft.id,
+            draft.revision,
+            DraftState.READY,
+        ):
             return
-        changes: dict[str, Any] = {"remote_id": ref.id, "fingerprint": ref.fingerprint.value}
-        if current.state is DraftState.READY and current.revision == draft.revision:
-            drafts.take_step(transaction, turn.cipher, current, DraftStep.WRITE, **changes)
-            # A written draft says by itself that it is ready: no second call for the state.
-            cases.mark_shown(transaction, turn.case_id, now.case.sequence + 1)
-        else:
-            drafts.change(transaction, turn.cipher, draft.id, **changes)
+        drafts.take_step(transaction, turn.cipher, current, DraftStep.WRITE)
+        # A written draft says by itself that it is ready: no second call for the state.
+        cases.mark_all_shown(transaction, turn.case_id)
 
     turn.commit(work)
 

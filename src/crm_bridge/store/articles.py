@@ -1,7 +1,7 @@
 """Knowledge articles of each connection in PostgreSQL full-text search.
 
 Terms are OR-ed: a whole mail AND-ed together hits nothing. Each article is indexed with its own language's
-stemming and with plain words, so that a question in another language still finds names and numbers.
+stemming; a question of no known language is taken word by word, which still finds names and numbers.
 """
 
 from __future__ import annotations
@@ -71,14 +71,16 @@ def upsert(connection: sa.Connection, name: str, found: Sequence[Article]) -> No
 _SEARCH = sa.text(
     """
     with asked as (
-        select distinct lexeme from unnest(to_tsvector(cast(:config as regconfig), :question)) limit :most
+        select '''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''' as term
+        from (select distinct lexeme from unnest(to_tsvector(cast(:config as regconfig), :question))
+              limit :most) lexemes
     ), query as (
-        select cast(string_agg(quote_literal(lexeme), ' | ') as tsquery) as any_term, count(*) as asked from asked
+        select cast(string_agg(term, ' | ') as tsquery) as any_term, count(*) as asked from asked
     )
     select a.id, a.title, a.body, a.url, a.language, query.asked,
            ts_rank_cd(a.words, query.any_term, 1) as rank,
            (select count(*) from asked
-            where a.words @@ cast(quote_literal(asked.lexeme) as tsquery)) as terms
+            where a.words @@ cast(asked.term as tsquery)) as terms
     from articles a, query
     where a.connection = :name and query.any_term is not null and a.words @@ query.any_term
       and (cast(:language as text) is null or a.language = :language)

@@ -66,7 +66,7 @@ def find(connection: sa.Connection, name: str, ref: str) -> CaseRow | None:
 
 def lock(connection: sa.Connection, case_id: int) -> CaseRow:
     """The row every change of a case goes through. Locked before its item, always."""
-    row = connection.execute(sa.select(*_COLUMNS).where(cases.c.id == case_id).with_for_update()).one()
+    row = connection.execute(sa.select(*_COLUMNS).where(cases.c.id == case_id).with_for_update(key_share=True)).one()
     return CaseRow(**row._mapping)
 
 
@@ -87,6 +87,11 @@ def mark_shown(connection: sa.Connection, case_id: int, sequence: int) -> None:
         .where(cases.c.id == case_id)
         .values(shown_sequence=sa.func.greatest(cases.c.shown_sequence, sequence))
     )
+
+
+def mark_all_shown(connection: sa.Connection, case_id: int) -> None:
+    """There is nowhere to show anything any more, or it is shown already."""
+    connection.execute(sa.update(cases).where(cases.c.id == case_id).values(shown_sequence=cases.c.sequence))
 
 
 def observe(connection: sa.Connection, cipher: Cipher, case_id: int, context: CaseContext) -> None:
@@ -121,6 +126,22 @@ def alias(connection: sa.Connection, case_id: int, survivor_id: int) -> None:
     connection.execute(sa.update(cases).where(cases.c.id == case_id).values(alias_of=survivor_id))
 
 
+def aliases(connection: sa.Connection, case_id: int) -> frozenset[int]:
+    """The case and every one it was merged into, one after the other."""
+    found = connection.execute(
+        sa.text(
+            """
+            with recursive chain (id, alias_of) as (
+                select id, alias_of from cases where id = :id
+                union select c.id, c.alias_of from cases c join chain on c.id = chain.alias_of)
+            select id from chain
+            """
+        ),
+        {"id": case_id},
+    )
+    return frozenset(found.scalars())
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeRow:
     id: int
@@ -136,7 +157,7 @@ _EPISODE = [episodes.c[name] for name in EpisodeRow.__dataclass_fields__]
 
 def current_episode(connection: sa.Connection, case_id: int) -> EpisodeRow | None:
     row = connection.execute(
-        sa.select(*_EPISODE).where(episodes.c.case_id == case_id).order_by(episodes.c.opened_at.desc()).limit(1)
+        sa.select(*_EPISODE).where(episodes.c.case_id == case_id).order_by(episodes.c.id.desc()).limit(1)
     ).one_or_none()
     return None if row is None else EpisodeRow(**row._mapping)
 
@@ -181,13 +202,15 @@ def reopen_episode(connection: sa.Connection, episode_id: int) -> None:
 
 def note_first_reply(connection: sa.Connection, episode_id: int, public: Sequence[Message]) -> None:
     """The first public reply of a person after the episode opened."""
-    opened = sa.select(episodes.c.opened_at).where(episodes.c.id == episode_id).scalar_subquery()
-    replies = [item.sent_at for item in public if item.direction == "outgoing" and not item.automatic]
-    for at in sorted(replies):
-        changed = connection.execute(
-            sa.update(episodes)
-            .where(episodes.c.id == episode_id, episodes.c.first_reply_at.is_(None), opened <= at)
-            .values(first_reply_at=at)
-        )
-        if changed.rowcount:
-            return
+    missing = connection.execute(
+        sa.select(episodes.c.opened_at).where(episodes.c.id == episode_id, episodes.c.first_reply_at.is_(None))
+    ).scalar_one_or_none()
+    if missing is None:
+        return
+    replies = [
+        item.sent_at
+        for item in public
+        if item.direction == "outgoing" and not item.automatic and item.sent_at >= missing
+    ]
+    if replies:
+        connection.execute(sa.update(episodes).where(episodes.c.id == episode_id).values(first_reply_at=min(replies)))

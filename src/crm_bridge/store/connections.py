@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ class ConnectionStatus:
 
     name: str
     started_at: datetime
+    stopped_at: datetime | None
     stopped_by: str | None
     stop_reason: str | None
     paused_until: datetime | None
@@ -44,6 +46,15 @@ def register(connection: sa.Connection, *, name: str, adapter: str, remote_id: s
             f"this name belongs to {row.adapter} {row.remote_id or '(no id)'} in the database,"
             f" and is now configured as {adapter} {remote_id or '(no id)'}; use another name for another org",
         )
+
+
+def disable_others(connection: sa.Connection, configured: Collection[str]) -> None:
+    """Connections that are not configured any more: what they stored stays, nothing of them is claimed."""
+    connection.execute(
+        sa.update(connections)
+        .where(connections.c.enabled, connections.c.name.not_in(sorted(configured)))
+        .values(enabled=False)
+    )
 
 
 def status(connection: sa.Connection, name: str) -> ConnectionStatus | None:
@@ -73,7 +84,12 @@ def serve_well(connection: sa.Connection, name: str) -> None:
     """A call worked: forget past trouble."""
     connection.execute(
         sa.update(connections)
-        .where(connections.c.name == name, connections.c.pauses > 0)
+        .where(
+            connections.c.name == name,
+            connections.c.pauses > 0,
+            # A call that was under way when another one was told to wait ends no pause.
+            sa.or_(connections.c.paused_until.is_(None), connections.c.paused_until <= sa.func.clock_timestamp()),
+        )
         .values(pauses=0, pause_reason=None, paused_until=None)
     )
 

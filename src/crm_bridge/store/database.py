@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 import sqlalchemy as sa
 import tenacity
+from sqlalchemy.dialects.postgresql import insert
 
 from crm_bridge.contract import InvalidConfig
 from crm_bridge.store.encryption import Cipher, UnreadableColumn
@@ -66,6 +67,7 @@ def connect(url: str, *, pool_size: int = 10, max_overflow: int = 10) -> sa.Engi
         max_overflow=max_overflow,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text ends in logs, and parameters are what customers wrote
         connect_args={
             "connect_timeout": 5,
             "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000"
@@ -94,17 +96,10 @@ def pin_keys(store: Store) -> None:
     Raises `InvalidConfig`.
     """
 
-    def work(connection: sa.Connection) -> Sequence[Any]:
-        known = connection.execute(sa.select(encryption_keys.c.fingerprint, encryption_keys.c.canary)).all()
-        if store.cipher.fingerprints[0] not in {row.fingerprint for row in known}:
-            connection.execute(
-                sa.dialects.postgresql.insert(encryption_keys)
-                .values(fingerprint=store.cipher.fingerprints[0], canary=store.cipher.encrypt("crm-bridge"))
-                .on_conflict_do_nothing()
-            )
-        return known
-
-    for row in store.run(work):
+    known = store.run(
+        lambda connection: connection.execute(sa.select(encryption_keys.c.fingerprint, encryption_keys.c.canary)).all()
+    )
+    for row in known:
         try:
             store.cipher.decrypt(row.canary)
         except UnreadableColumn:
@@ -113,3 +108,8 @@ def pin_keys(store: Store) -> None:
                 f"the key with fingerprint {row.fingerprint} is missing, and stored rows need it;"
                 " put it back in the list (the first key encrypts, all decrypt)",
             ) from None
+    # Only a start that goes on may pin its key: a wrong one would be needed for ever.
+    canary = insert(encryption_keys).values(
+        fingerprint=store.cipher.fingerprints[0], canary=store.cipher.encrypt("crm-bridge")
+    )
+    store.run(lambda connection: connection.execute(canary.on_conflict_do_nothing()))

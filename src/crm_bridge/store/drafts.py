@@ -21,7 +21,7 @@ from crm_bridge.store.tables import attempts, drafts
 
 _PLAIN = (
     *("id", "connection", "case_id", "episode_id", "previous_id", "revision", "reason", "detail", "answers"),
-    *("language", "context_id", "remote_id", "fingerprint", "decision", "approver_id", "approver_name"),
+    *("language", "context_id", "write_key", "remote_id", "fingerprint", "decision", "approver_id", "approver_name"),
     *(
         "approved_at",
         "send_after",
@@ -74,6 +74,7 @@ class DraftRow:
     instruction: str | None
     content: Content
     context_id: str
+    write_key: str | None
     remote_id: str | None
     fingerprint: str | None
     decision: str
@@ -100,10 +101,9 @@ class DraftRow:
             return None
         return DraftRef(id=self.remote_id, fingerprint=Fingerprint(value=self.fingerprint))
 
-    def as_draft(self) -> Draft:
+    def as_draft(self, addressing: Addressing) -> Draft:
         """The draft as an adapter writes it."""
         assert self.text is not None
-        assert self.content.addressing is not None
         return Draft(
             id=self.id,
             revision=self.revision,
@@ -114,7 +114,7 @@ class DraftRow:
             sources=self.content.sources,
             findings=self.content.findings,
             flags=self.content.flags,
-            addressing=self.content.addressing,
+            addressing=addressing,
         )
 
 
@@ -147,11 +147,11 @@ def get(connection: sa.Connection, cipher: Cipher, draft_id: str) -> DraftRow | 
 
 def latest(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The newest draft of a case, live or not."""
-    row = connection.execute(
-        sa.select(drafts)
-        .where(drafts.c.case_id == case_id)
-        .order_by(drafts.c.revision.desc(), drafts.c.created_at.desc())
-    ).first()
+    return _first(connection, cipher, drafts.c.case_id == case_id)
+
+
+def _first(connection: sa.Connection, cipher: Cipher, which: sa.ColumnElement[bool]) -> DraftRow | None:
+    row = connection.execute(sa.select(drafts).where(which).order_by(drafts.c.revision.desc()).limit(1)).one_or_none()
     return None if row is None else _load(cipher, row)
 
 
@@ -165,12 +165,25 @@ def live(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | 
 def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
     """What of ours was written last for this case and was not taken away again."""
     row = connection.execute(
-        sa.select(drafts.c.remote_id, drafts.c.fingerprint)
+        sa.select(drafts.c.remote_id, drafts.c.fingerprint, drafts.c.state)
         .where(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None))
-        .order_by(drafts.c.created_at.desc())
+        .order_by(drafts.c.revision.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else DraftRef(id=row.remote_id, fingerprint=Fingerprint(value=row.fingerprint))
+    if row is None or row.state == DraftState.GONE:
+        return None
+    return DraftRef(id=row.remote_id, fingerprint=Fingerprint(value=row.fingerprint))
+
+
+def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
+    """The draft of a case that was written into the CRM last, whatever became of it."""
+    return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None)))
+
+
+def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
+    """The newest draft whose write was begun and whose answer was never seen: it may stand in the CRM."""
+    unseen = sa.and_(drafts.c.write_key.is_not(None), drafts.c.remote_id.is_(None), drafts.c.text_enc.is_not(None))
+    return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, unseen))
 
 
 def count_since(connection: sa.Connection, since: timedelta, *, case_id: int | None = None, name: str = "") -> int:
@@ -186,9 +199,10 @@ def count_since(connection: sa.Connection, since: timedelta, *, case_id: int | N
 def cost_since(connection: sa.Connection, since: timedelta, name: str) -> float:
     """What the drafts of a connection cost within `since` of now, in the currency of the price table."""
     cost = sa.func.coalesce(sa.func.sum(sa.cast(drafts.c.usage["cost"].astext, sa.Float)), 0.0)
-    return connection.execute(
+    spent: float = connection.execute(
         sa.select(cost).where(drafts.c.connection == name, drafts.c.created_at > sa.func.now() - since)
     ).scalar_one()
+    return spent
 
 
 def begin(
@@ -287,11 +301,12 @@ def attempt_key(draft_id: str, number: int) -> str:
 
 
 def record_attempt(connection: sa.Connection, draft_id: str, key: str) -> Attempt:
-    """Committed before the call leaves. The same attempt tried again keeps its first time."""
+    """Committed before the call leaves. The same attempt tried again has the time of its last try."""
+    begun = {"attempted_at": sa.func.clock_timestamp(), "result": "", "ended_at": None}
     statement = (
         insert(attempts)
         .values(key=key, draft_id=draft_id, attempted_at=sa.func.clock_timestamp())
-        .on_conflict_do_update(index_elements=["key"], set_={"attempted_at": sa.func.clock_timestamp(), "result": ""})
+        .on_conflict_do_update(index_elements=["key"], set_=begun)
         .returning(attempts.c.key, attempts.c.attempted_at, attempts.c.looked_at)
     )
     return Attempt(**connection.execute(statement).one()._mapping)

@@ -94,6 +94,19 @@ def pending(connection: sa.Connection, item_id: int) -> Pending:
     )
 
 
+def waiting(connection: sa.Connection, case_id: int) -> bool:
+    """Whether anything about a case is still to be looked at."""
+    statement = sa.text(
+        """
+        select exists (
+            select 1 from work_items w where w.case_id = :case and w.ref_kind = 'case'
+              and (w.lease_until > clock_timestamp() or w.wake_at <= clock_timestamp() + interval '1 hour'
+                   or exists (select 1 from events e where e.item_id = w.id and e.handled_at is null)))
+        """
+    )
+    return bool(connection.execute(statement, {"case": case_id}).scalar_one())
+
+
 def mark(connection: sa.Connection, ids: Sequence[int], outcome: str, reason: str = "") -> None:
     """End events as done, ignored(reason) or dead(reason)."""
     if not ids:

@@ -10,6 +10,11 @@ import sqlalchemy as sa
 from crm_bridge.store.database import Store
 
 
+def lock_for_transaction(connection: sa.Connection, name: str) -> None:
+    """Hold a named lock until the transaction ends. Taken after every row lock, and nothing is waited for under it."""
+    connection.execute(sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 13))"), {"name": name})
+
+
 @contextmanager
 def try_lock(store: Store, name: str) -> Iterator[bool]:
     """Hold a named lock while the block runs; False when another process holds it. Ends with the session."""

@@ -15,6 +15,10 @@ _LOCK = 0x63726D62
 """Advisory lock: several processes that start at once migrate one after the other."""
 
 
+class SchemaOutdated(RuntimeError):
+    """The database is not at the version this code needs; the text names the command."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchemaStatus:
     """`current` is None for an empty database."""

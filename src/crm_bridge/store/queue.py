@@ -45,9 +45,12 @@ class Lease:
     ref_id: str
     case_id: int | None
     failures: int
-    decided: bool
+    decided_at: datetime | None
     token: str
     ends: float = field(default=0.0)
+
+    def remaining_s(self) -> float:
+        return self.ends - time.monotonic()
 
     def alive(self) -> bool:
         """May an effect still begin under this lease? False early rather than late."""
@@ -95,18 +98,17 @@ def upsert_item(connection: sa.Connection, name: str, ref_kind: str, ref_id: str
     return int(row.scalar_one())
 
 
-def make_due(connection: sa.Connection, case_id: int, at: datetime, *, decided: bool) -> None:
+def make_due(connection: sa.Connection, case_id: int, at: datetime) -> None:
     """A decision makes its case due at `at`, whatever back-off stands; a lease is left alone."""
     connection.execute(
         sa.text(
             """
             update work_items
-            set wake_at = least(coalesce(wake_at, 'infinity'), :at), decided = decided or :decided,
-                not_before = case when :decided then null else not_before end
+            set wake_at = least(coalesce(wake_at, 'infinity'), :at), decided_at = clock_timestamp(), not_before = null
             where case_id = :case and ref_kind = 'case'
             """
         ),
-        {"case": case_id, "at": at, "decided": decided},
+        {"case": case_id, "at": at},
     )
 
 
@@ -120,7 +122,7 @@ _DUE_CONNECTIONS = sa.text(
       and exists (select 1 from work_items w
                   where w.connection = c.name and w.wake_at <= clock_timestamp()
                     and (w.lease_until is null or w.lease_until < clock_timestamp())
-                    and (w.not_before is null or w.not_before <= clock_timestamp() or w.decided))
+                    and (w.not_before is null or w.not_before <= clock_timestamp()))
     order by c.last_served_at, c.name
     """
 )
@@ -130,16 +132,22 @@ _CLAIM = sa.text(
     update work_items
     set lease_token = cast(:token as uuid), lease_until = clock_timestamp() + :lease
     where id = (
-        select id from work_items w
+        select w.id from work_items w join connections c on c.name = w.connection
         where w.connection = :name and w.wake_at <= clock_timestamp()
           and (w.lease_until is null or w.lease_until < clock_timestamp())
-          and (w.not_before is null or w.not_before <= clock_timestamp() or w.decided)
-        order by w.decided desc, w.wake_at, w.id
+          and (w.not_before is null or w.not_before <= clock_timestamp())
+          and c.enabled and c.stopped_at is null and (c.paused_until is null or c.paused_until <= clock_timestamp())
+          and (select count(*) from work_items b
+               where b.connection = c.name and b.lease_until > clock_timestamp()) < c.max_in_flight
+        order by (w.decided_at is null), w.wake_at, w.id
         limit 1
-        for update skip locked)
-    returning id as item_id, connection, ref_kind, ref_id, case_id, failures, decided
+        for no key update of w skip locked)
+    returning id as item_id, connection, ref_kind, ref_id, case_id, failures, decided_at
     """
 )
+
+
+_LOCK_CONNECTION = sa.text("select 1 from connections where name = :name for no key update")
 
 
 def claim(store: Store, *, lease_s: float = LEASE_S) -> Lease | None:
@@ -149,6 +157,8 @@ def claim(store: Store, *, lease_s: float = LEASE_S) -> Lease | None:
 
     def work(connection: sa.Connection) -> sa.Row[Any] | None:
         for name in connection.execute(_DUE_CONNECTIONS).scalars().all():
+            # Claims of one connection go one after the other: what is in flight is counted after the lock.
+            connection.execute(_LOCK_CONNECTION, {"name": name})
             values = {"name": name, "token": token, "lease": timedelta(seconds=lease_s)}
             row = connection.execute(_CLAIM, values).one_or_none()
             if row is not None:
@@ -182,39 +192,61 @@ def renew(store: Store, lease: Lease, *, lease_s: float = LEASE_S) -> None:
 def hold(connection: sa.Connection, lease: Lease) -> None:
     """The fence of a commit: lock the item and check the token is still ours. Raises `LeaseLost`."""
     held = connection.execute(
-        sa.select(work_items.c.lease_token).where(work_items.c.id == lease.item_id).with_for_update()
+        sa.select(work_items.c.lease_token).where(work_items.c.id == lease.item_id).with_for_update(key_share=True)
     ).scalar_one_or_none()
     if held != lease.token:
         raise LeaseLost
 
 
 def release(
-    connection: sa.Connection, lease: Lease, *, wake_at: datetime | None, decided: bool = False, failures: int = 0
+    connection: sa.Connection,
+    lease: Lease,
+    *,
+    wake_at: datetime | None,
+    not_before: datetime | None = None,
+    decided_at: datetime | None = None,
 ) -> None:
-    """Give a held item back. `wake_at` None = nothing is due until something happens."""
-    connection.execute(
-        sa.update(work_items)
-        .where(work_items.c.id == lease.item_id)
-        .values(
-            lease_token=None, lease_until=None, wake_at=wake_at, decided=decided, failures=failures, not_before=None
-        )
+    """Give a held item back after a turn that came to rest. `wake_at` None = nothing is due until something happens.
+
+    `not_before`: new events do not wake it earlier; only a decision does. `decided_at`: what is due then is a decided
+    reply, which goes first.
+    """
+    _give_back(connection, lease, wake_at=wake_at, decided_at=decided_at, not_before=not_before, failures=0)
+
+
+def put_back(connection: sa.Connection, lease: Lease, *, wait: timedelta, failures: int) -> None:
+    """Give an item back with its work undone, to be due again after `wait`. What a person decided stays first."""
+    moment = sa.func.clock_timestamp() + wait
+    _give_back(
+        connection, lease, wake_at=moment, decided_at=work_items.c.decided_at, not_before=None, failures=failures
     )
 
 
 def back_off(connection: sa.Connection, lease: Lease, *, wait: timedelta, failures: int) -> None:
-    """Give an item back for later. However many events arrive meanwhile, it waits; only a decision does not."""
+    """Give a failing item back for later. However many events arrive meanwhile, it waits.
+
+    Only a decision does not: one that came while this lease was held makes it due at once.
+    """
     moment = sa.func.clock_timestamp() + wait
+    decided_meanwhile = sa.and_(
+        work_items.c.decided_at.is_not(None), work_items.c.decided_at.is_distinct_from(lease.decided_at)
+    )
+    _give_back(
+        connection,
+        lease,
+        wake_at=sa.case((decided_meanwhile, sa.func.clock_timestamp()), else_=moment),
+        decided_at=sa.case((decided_meanwhile, work_items.c.decided_at), else_=sa.null()),
+        not_before=sa.case((decided_meanwhile, sa.null()), else_=moment),
+        failures=failures,
+    )
+
+
+def _give_back(connection: sa.Connection, lease: Lease, **values: Any) -> None:
+    """The caller holds the item."""
     connection.execute(
         sa.update(work_items)
         .where(work_items.c.id == lease.item_id)
-        .values(
-            lease_token=None,
-            lease_until=None,
-            wake_at=moment,
-            not_before=moment,
-            failures=failures,
-            decided=sa.false(),
-        )
+        .values(lease_token=None, lease_until=None, **values)
     )
 
 

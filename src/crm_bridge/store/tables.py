@@ -67,7 +67,8 @@ work_items = sa.Table(
     sa.Column("ref_id", sa.Text, nullable=False),
     sa.Column("case_id", sa.BigInteger, sa.ForeignKey("cases.id")),
     sa.Column("wake_at", _Time),
-    sa.Column("decided", sa.Boolean, nullable=False, server_default=sa.false()),
+    # when a person decided something that no turn has carried out yet
+    sa.Column("decided_at", _Time),
     sa.Column("not_before", _Time),
     sa.Column("lease_token", UUID(as_uuid=False)),
     sa.Column("lease_until", _Time),
@@ -137,6 +138,8 @@ drafts = sa.Table(
     sa.Column("instruction_enc", sa.LargeBinary),
     sa.Column("context_id", sa.Text, nullable=False, server_default=""),
     sa.Column("usage", JSONB),
+    # the key of the last write that was begun; without a remote_id its answer was never seen
+    sa.Column("write_key", sa.Text),
     sa.Column("remote_id", sa.Text),
     sa.Column("fingerprint", sa.Text),
     sa.Column("decision", sa.Text, nullable=False, server_default=""),

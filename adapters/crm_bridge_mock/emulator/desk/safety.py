@@ -10,7 +10,7 @@ import secrets
 from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from flask_wtf.csrf import CSRFError, validate_csrf
-from wtforms.validators import ValidationError  # type: ignore[import-untyped]
+from wtforms.validators import ValidationError
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (

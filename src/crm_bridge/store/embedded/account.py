@@ -17,6 +17,7 @@ from typing import IO
 from crm_bridge.store.embedded.errors import EmbeddedDatabaseError
 
 UNPRIVILEGED = "nobody"
+LONGEST_RUN_S = 120.0  # initdb takes half a second, and minutes on a very slow disk
 
 # Nothing of the caller's environment: PGDATA, PGOPTIONS, LC_ALL or TZ would change what a cluster is.
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -31,9 +32,14 @@ class Account:
     switch: bool
 
     def run(self, argv: Sequence[str | Path], *, keep_open: Sequence[int] = ()) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end with its output captured. Raises `OSError` when it cannot be executed."""
+        """Run a program to its end with its output captured. Raises `OSError` when it cannot be, or takes too long."""
         process = self.spawn(argv, output=subprocess.PIPE, keep_open=keep_open)
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate(timeout=LONGEST_RUN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise TimeoutError(f"{argv[0]} did not end within {LONGEST_RUN_S:.0f} s") from None
         return subprocess.CompletedProcess(process.args, process.returncode, output.decode(errors="replace"), "")
 
     def spawn(

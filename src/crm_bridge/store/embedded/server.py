@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,15 +55,10 @@ class EmbeddedServer:
         Makes the cluster and the database when there are none. Safe to call at once from several processes: all get
         the same server.
         """
-        try:
+        with _told(self._data_dir):
             cluster = clusters.establish(self._data_dir)
             with start_lock(cluster.start_lock, timeout_s=2 * START_TIMEOUT_S):
                 return self._ensure_running(cluster)
-        except OSError as error:
-            raise EmbeddedDatabaseError(
-                f"The embedded database of {self._data_dir} could not be started: {error}."
-                ' Correct that, or set database_url = "postgresql://user@host/db".'
-            ) from error
 
     def is_running(self) -> bool:
         """Whether the server's process lives (it may still be starting)."""
@@ -69,7 +66,8 @@ class EmbeddedServer:
 
     def pid(self) -> int | None:
         """The verified process id of the running server, child or not."""
-        running = _running(self._data_dir)
+        with _told(self._data_dir):
+            running = _running(self._data_dir)
         return running[1].pid if running else None
 
     def stop(self, timeout_s: float) -> None:
@@ -78,11 +76,12 @@ class EmbeddedServer:
         When `timeout_s` is over, the server is ended at once; it then replays its journal at the next start.
         """
         deadline = time.monotonic() + timeout_s
-        cluster = clusters.locate(self._data_dir)
-        if cluster is None:
-            return
-        with start_lock(cluster.start_lock, timeout_s=timeout_s + START_TIMEOUT_S):
-            self._shut_down(cluster, deadline)
+        with _told(self._data_dir):
+            cluster = clusters.locate(self._data_dir)
+            if cluster is None:
+                return
+            with start_lock(cluster.start_lock, timeout_s=timeout_s + START_TIMEOUT_S):
+                _shut_down(cluster, deadline)
         self._reap()
 
     def _ensure_running(self, cluster: Cluster) -> str:
@@ -137,7 +136,8 @@ class EmbeddedServer:
 
     def _start(self, cluster: Cluster, binaries: Binaries, life_lock: int) -> str:
         """Start the server. The life lock is held, so what a pid file says by now is about another process."""
-        folder = self._make_socket_folder(cluster)
+        folder = sockets.make_socket_folder(cluster.pgdata, cluster.account, before=self._socket_folder)
+        self._socket_folder = folder
         sockets.clear_socket_folder(folder)
         (cluster.pgdata / PID_FILE).unlink(missing_ok=True)
         prepare_logs(cluster)
@@ -157,31 +157,6 @@ class EmbeddedServer:
             f"PostgreSQL {binaries.version} on {cluster.pgdata} {state}. It said: {last_words(cluster)}"
         )
 
-    def _make_socket_folder(self, cluster: Cluster) -> Path:
-        """The folder used before, so that a restart keeps the URL that other processes were given."""
-        if self._socket_folder is not None and self._socket_folder.is_dir():
-            sockets.require_private(self._socket_folder, cluster.account)
-        else:
-            self._socket_folder = sockets.make_socket_folder(cluster.pgdata, cluster.account)
-        return self._socket_folder
-
-    def _shut_down(self, cluster: Cluster, deadline: float) -> None:
-        def probe() -> Postmaster | int | None:
-            return find_postmaster(cluster.pgdata) or try_lock(cluster.life_lock)
-
-        running = found = until(probe, timeout_s=_IMMEDIATE_TIMEOUT_S)
-        if isinstance(running, Postmaster):
-            _end(running.pid, cluster, deadline)
-            found = until(lambda: try_lock(cluster.life_lock), timeout_s=_IMMEDIATE_TIMEOUT_S)
-        if not isinstance(found, int):
-            raise EmbeddedDatabaseError(
-                f"A process of the server of {cluster.pgdata} is still there; look for it with ps, and end it."
-            )
-        if isinstance(running, Postmaster) and running.socket_folder is not None:
-            sockets.clear_socket_folder(running.socket_folder)
-            sockets.remove_socket_folder(running.socket_folder)
-        os.close(found)
-
     def _reap(self) -> None:
         """Forget a child that has ended, so that it is no zombie."""
         if self._child is not None and self._child.poll() is not None:
@@ -190,15 +165,16 @@ class EmbeddedServer:
 
 def embedded_url(data_dir: Path) -> str | None:
     """The URL of the server that already runs for this data folder; None when none does. Starts nothing."""
-    running = _running(Path(data_dir))
-    if running is None:
-        return None
-    cluster, postmaster = running
-    folder = postmaster.socket_folder
-    if folder is None or not (folder / sockets.SOCKET).exists():
-        return None
-    sockets.require_private(folder, cluster.account)
-    return _url(folder, DATABASE)
+    with _told(data_dir):
+        running = _running(Path(data_dir))
+        if running is None:
+            return None
+        cluster, postmaster = running
+        folder = postmaster.socket_folder
+        if folder is None or not (folder / sockets.SOCKET).exists():
+            return None
+        sockets.require_private(folder, cluster.account)
+        return _url(folder, DATABASE)
 
 
 def kept_binaries(data_dir: Path) -> list[Binaries]:
@@ -207,10 +183,40 @@ def kept_binaries(data_dir: Path) -> list[Binaries]:
     return on_shelf(cluster.programs) if cluster else []
 
 
+@contextmanager
+def _told(data_dir: Path) -> Iterator[None]:
+    """A file or a process that the system refuses is told as the one error of this package."""
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedDatabaseError(
+            f"The embedded database of {data_dir} cannot be used: {error}."
+            ' Correct that, or set database_url = "postgresql://user@host/db".'
+        ) from error
+
+
 def _running(data_dir: Path) -> tuple[Cluster, Postmaster] | None:
     cluster = clusters.locate(data_dir)
     postmaster = find_postmaster(cluster.pgdata) if cluster else None
     return (cluster, postmaster) if cluster and postmaster else None
+
+
+def _shut_down(cluster: Cluster, deadline: float) -> None:
+    def probe() -> Postmaster | int | None:
+        return find_postmaster(cluster.pgdata) or try_lock(cluster.life_lock)
+
+    running = found = until(probe, timeout_s=_IMMEDIATE_TIMEOUT_S)
+    if isinstance(running, Postmaster):
+        _end(running.pid, cluster, deadline)
+        found = until(lambda: try_lock(cluster.life_lock), timeout_s=_IMMEDIATE_TIMEOUT_S)
+    if not isinstance(found, int):
+        raise EmbeddedDatabaseError(
+            f"A process of the server of {cluster.pgdata} is still there; look for it with ps, and end it."
+        )
+    if isinstance(running, Postmaster) and running.socket_folder is not None:
+        sockets.clear_socket_folder(running.socket_folder)
+        sockets.remove_socket_folder(running.socket_folder)
+    os.close(found)
 
 
 def _end(pid: int, cluster: Cluster, deadline: float) -> None:

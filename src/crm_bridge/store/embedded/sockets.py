@@ -22,13 +22,14 @@ SOCKET = f".s.PGSQL.{PORT}"
 _LONGEST_PATH_BYTES = 99
 
 
-def make_socket_folder(pgdata: Path, account: Account) -> Path:
+def make_socket_folder(pgdata: Path, account: Account, *, before: Path | None = None) -> Path:
     """The private folder for this cluster's socket, made when it is not there.
 
-    The same cluster gets the same folder again. Raises `EmbeddedDatabaseError`.
+    The folder it had `before` comes first, so that a restart keeps the URL that other processes were given. Raises
+    `EmbeddedDatabaseError`.
     """
-    for base in _bases(account):
-        folder = base / _name(pgdata)
+    name = _name(pgdata)
+    for folder in (*([before] if before else []), *(base / name for base in _bases(account))):
         if len(os.fsencode(folder / SOCKET)) <= _LONGEST_PATH_BYTES and _make(folder, account):
             require_private(folder, account)
             return folder

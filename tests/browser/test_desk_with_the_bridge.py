@@ -1,0 +1,81 @@
+"""The whole loop as an agent lives it: a real browser, the embedded CRM, and the bridge with its worker behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
+from playwright.sync_api import Page, expect
+from world import World, make_world, policy
+
+from crm_bridge.store.database import Store
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def bridge(store: Store) -> Iterator[World]:
+    """A bridge that works in the background, as its worker process does."""
+    world = make_world(store, offline=True, policies={"demo": policy(undo=timedelta(seconds=2))})
+    world.crm.seed()
+    world.sync_articles()
+    stop = Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            if world.work() == 0:
+                stop.wait(0.05)
+
+    worker = Thread(target=work)
+    worker.start()
+    yield world
+    stop.set()
+    worker.join()
+    world.crm.stop()
+
+
+def open_case(open_page: OpenPage, bridge: World, subject: str) -> Page:
+    page = open_page(f"{bridge.crm.base_url}/desk/")
+    page.get_by_role("link", name=subject).first.click()
+    return page
+
+
+def test_an_agent_accepts_a_draft_and_the_customer_gets_it_once(bridge: World, open_page: OpenPage) -> None:
+    page = open_case(open_page, bridge, "I forgot my password")
+    accept = page.get_by_role("button", name="Accept and send")
+    expect(accept).to_be_enabled(timeout=20_000)
+    draft = page.get_by_role("textbox", name="Reply").input_value()
+    assert "password" in draft
+    accept.click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=20_000)
+    case = page.url.rstrip("/").rpartition("/")[2]
+    assert [body for author, body in bridge.thread(case) if author == "agent"] == [draft]
+
+
+def test_undo_in_time_brings_the_draft_back_and_sends_nothing(bridge: World, open_page: OpenPage) -> None:
+    page = open_case(open_page, bridge, "I forgot my password")
+    accept = page.get_by_role("button", name="Accept and send")
+    expect(accept).to_be_enabled(timeout=20_000)
+    accept.click()
+    page.get_by_role("button", name="Undo").click()
+    expect(accept).to_be_enabled()
+    case = page.url.rstrip("/").rpartition("/")[2]
+    bridge.settle()
+    assert [author for author, _ in bridge.thread(case)] == ["customer"]
+
+
+def test_what_i_typed_is_kept_when_the_customer_writes_again(bridge: World, open_page: OpenPage) -> None:
+    page = open_case(open_page, bridge, "I forgot my password")
+    reply = page.get_by_role("textbox", name="Reply")
+    expect(page.get_by_role("button", name="Accept and send")).to_be_enabled(timeout=20_000)
+    reply.fill("My own careful words.")
+    case = page.url.rstrip("/").rpartition("/")[2]
+    bridge.customer_writes(case, "One more thing: where do I find my invoice?")
+    expect(page.get_by_text("One more thing").first).to_be_visible(timeout=20_000)
+    expect(reply).to_have_value("My own careful words.")
+    page.get_by_role("button", name="Send my text anyway").click()
+    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=20_000)
+    assert [body for author, body in bridge.thread(case) if author == "agent"] == ["My own careful words."]

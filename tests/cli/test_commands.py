@@ -1,0 +1,166 @@
+"""The commands' exit codes and words: 0 fine, 1 something wrong, 2 wrong usage or config; never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from crm_bridge.cli import main
+from crm_bridge.store.database import connect
+from crm_bridge.store.encryption import new_key
+
+CONFIG = """
+public_url = "https://bridge.example.com"
+database_url = "{url}"
+data_dir = "{data}"
+[security]
+encryption_keys = [{{ file = "{key}" }}]
+[connections.support]
+adapter = "mock"
+base_url = "http://127.0.0.1:9"
+webhook_secrets = [{{ env = "SUPPORT_SECRET" }}]
+"""
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on a configuration file that uses the test's own database."""
+    monkeypatch.setenv("SUPPORT_SECRET", "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
+    (tmp_path / "bridge.key").write_text(new_key())
+    config = tmp_path / "bridge.toml"
+    config.write_text(CONFIG.format(url=database_url, data=tmp_path / "var", key=tmp_path / "bridge.key"))
+
+    def invoke(*arguments: str, file: Path = config) -> Result:
+        done = CliRunner().invoke(main, [*arguments, "--config", str(file)])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    return invoke
+
+
+def test_check_says_that_everything_balances(run: Run) -> None:
+    done = run("check", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {
+        "config": "valid",
+        "balances": True,
+        "connections": [
+            {
+                "connection": "support",
+                "received": 0,
+                "done": 0,
+                "pending": 0,
+                "ignored": {},
+                "dead": {},
+                "stranded": 0,
+                "balances": True,
+            }
+        ],
+    }
+
+
+def test_check_finds_an_event_that_nothing_will_wake(run: Run, database_url: str) -> None:
+    assert run("check").exit_code == 0
+    engine = connect(database_url, pool_size=1)
+    with engine.begin() as connection:
+        item = connection.execute(
+            sa.text(
+                "insert into work_items (connection, ref_kind, ref_id) values ('support', 'case', '1') returning id"
+            )
+        ).scalar_one()
+        connection.execute(
+            sa.text("insert into events (connection, kind, item_id) values ('support', 'case_created', :item)"),
+            {"item": item},
+        )
+    engine.dispose()
+    done = run("check")
+    assert done.exit_code == 1
+    assert "1 pending that nothing will wake" in " ".join(done.output.split())
+
+
+def test_a_wrong_key_stops_the_start_with_its_path_and_what_was_expected(run: Run, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text((tmp_path / "bridge.toml").read_text() + "debounce_seconds = 3\n")
+    done = run("check", file=wrong)
+    assert done.exit_code == 2
+    assert "connections.support.debounce_seconds" in done.output
+    assert "wrong.toml" in done.output
+
+
+def test_a_missing_secret_names_its_variable_and_never_a_value(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUPPORT_SECRET")
+    done = run("check")
+    assert done.exit_code == 2
+    assert "SUPPORT_SECRET" in done.output
+
+
+def test_a_key_that_stored_rows_need_and_is_missing_stops_the_start(run: Run, tmp_path: Path) -> None:
+    assert run("check").exit_code == 0
+    (tmp_path / "bridge.key").write_text(new_key())
+    done = run("check")
+    assert done.exit_code == 2
+    assert "security.encryption_keys" in done.output
+    assert "missing" in done.output
+
+
+def test_another_org_under_the_name_of_a_known_connection_stops_the_start(run: Run, tmp_path: Path) -> None:
+    assert run("check").exit_code == 0
+    other = tmp_path / "other.toml"
+    other.write_text((tmp_path / "bridge.toml").read_text().replace("127.0.0.1:9", "127.0.0.1:10"))
+    done = run("check", file=other)
+    # The embedded CRM has no org id: its address may change. What may not change is the adapter.
+    assert done.exit_code == 0, done.output
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence(run: Run, tmp_path: Path, database_url: str) -> None:
+    gone = tmp_path / "gone.toml"
+    gone.write_text((tmp_path / "bridge.toml").read_text().replace(database_url, "postgresql://nobody@127.0.0.1:1/x"))
+    done = run("check", file=gone)
+    assert done.exit_code == 1
+    assert "database_url" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_db_status_says_when_migrations_are_missing_and_upgrade_brings_them(
+    run: Run, tmp_path: Path, database_url: str
+) -> None:
+    assert "up to date" in run("db", "status").output
+    engine = connect(database_url, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(sa.text("drop schema public cascade"))
+        connection.execute(sa.text("create schema public"))
+    engine.dispose()
+    behind = run("db", "status")
+    assert behind.exit_code == 1
+    assert "crm-bridge db upgrade" in behind.output
+    stopped = run("check")
+    assert stopped.exit_code == 1
+    assert "crm-bridge db upgrade" in stopped.output
+    assert run("db", "upgrade").exit_code == 0
+    assert run("check").exit_code == 0
+
+
+def test_adapters_lists_what_each_profile_declares() -> None:
+    done = CliRunner().invoke(main, ["adapters", "--json"])
+    assert done.exit_code == 0
+    mock = next(item for item in json.loads(done.stdout)["adapters"] if item["name"] == "mock")
+    native = next(item for item in mock["variants"] if item["variant"] == "native")
+    assert native["delivery_auth"] == {"kind": "signed", "covers": ["body", "time"]}
+    assert native["sends"] == "bridge"
+
+
+def test_help_lists_only_what_is_built() -> None:
+    done = CliRunner().invoke(main, ["--help"])
+    for absent in ("explain", "replay", "doctor", "setup", "prove", "emulate", "pause"):
+        assert absent not in done.output
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2
