@@ -91,7 +91,7 @@ def test_an_internal_note_changes_nothing(world: World) -> None:
 
 def test_closing_takes_back_what_nobody_needs_and_reopening_in_a_week_goes_on_with_the_episode(world: World) -> None:
     case = drafted(world)
-    world.crm.desk.close(case, {}, ANA.name)
+    world.crm.desk.close(case, ANA.name)
     world.settle()
     assert world.states(case) == ["expired"]
     assert episodes(world, case) == [(False, 0)]
@@ -103,7 +103,7 @@ def test_closing_takes_back_what_nobody_needs_and_reopening_in_a_week_goes_on_wi
 
 def test_reopening_after_more_than_a_week_begins_another_episode(world: World) -> None:
     case = drafted(world)
-    world.crm.desk.close(case, {}, ANA.name)
+    world.crm.desk.close(case, ANA.name)
     world.settle()
     world.sql_do(
         "update episodes set closed_at = closed_at - interval '8 days'"
@@ -117,7 +117,7 @@ def test_reopening_after_more_than_a_week_begins_another_episode(world: World) -
 
 def test_a_case_that_is_closed_when_first_read_has_a_closed_episode(world: World) -> None:
     case = world.open_case()
-    world.crm.desk.close(case, {}, ANA.name)
+    world.crm.desk.close(case, ANA.name)
     world.settle()
     assert episodes(world, case) == [(False, 0)]
     assert world.drafts(case) == []

@@ -58,8 +58,8 @@ def _document(balances: list[Balance]) -> dict[str, object]:
 
 def _print(balances: list[Balance]) -> None:
     table = Table(title="Events", title_justify="left")
-    for column in ("connection", "received", "done", "pending", "ignored", "dead", "balance"):
-        table.add_column(column, justify="left" if column in {"connection", "balance"} else "right")
+    for column in ("connection", "received", "done", "pending", "ignored", "dead", "balances"):
+        table.add_column(column, justify="left" if column in {"connection", "balances"} else "right")
     for balance in balances:
         table.add_row(
             balance.connection,
@@ -68,11 +68,14 @@ def _print(balances: list[Balance]) -> None:
             str(balance.pending),
             _by_reason(dict(balance.ignored)),
             _by_reason(dict(balance.dead)),
-            "balances" if balance.balances else _what_is_wrong(balance),
+            "yes" if balance.balances else "NO",
         )
     console = Console()
     console.print("The configuration is valid.")
     console.print(table)
+    for balance in balances:
+        if not balance.balances:
+            console.print(f"{balance.connection}: {_what_is_wrong(balance)}", soft_wrap=True)
 
 
 def _by_reason(counts: dict[str, int]) -> str:
