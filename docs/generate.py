@@ -145,6 +145,8 @@ def _profile(row: Profile) -> tuple[str, ...]:
         "a send repeated with its key is sent again": not row.keys_sends,
         "what was written cannot be taken back or read back": not target.withdrawable and not target.readable,
         "no panel": not has.panel,
+        "longer texts are cut off": row.longest_text is not None,
+        "calls also need an access token, and tokens end": row.tokens,
     }
     return (
         code(row.name),

@@ -76,7 +76,7 @@ class MockAdapter:
         self._config = config
         self._services = services
         self._prefix = urlsplit(services.public_url).path.rstrip("/")
-        self._client = MockClient(config.base_url, config.webhook_secrets[0], services)
+        self._client = MockClient(config, services)
 
     # --- pure -----------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,6 @@ def case_context(document: Document, *, base_url: str, observed_at: datetime) ->
     """A case from `GET /api/cases/<id>` with all its messages."""
     case, customer = document["case"], document["case"]["customer"]
     messages = tuple(message(item) for item in document["messages"])
-    older = document.get("older") is not None
     return CaseContext(
         case=CaseRef(id=case["id"]),
         number=str(case["number"]),
@@ -86,8 +85,8 @@ def case_context(document: Document, *, base_url: str, observed_at: datetime) ->
             id=customer["id"],
             name=clean_text(customer["name"]),
             email=customer["email"],
-            phone=customer["phone"],
-            account=clean_text(customer["account"]),
+            phone=customer["phone"] or "",
+            account=clean_text(customer["account"] or ""),
         ),
         queue=str(case["queue"]),
         language=case["language"] or None,
@@ -97,7 +96,7 @@ def case_context(document: Document, *, base_url: str, observed_at: datetime) ->
         observed_at=observed_at,
         fields=tuple(_fields(case, customer)),
         duplicates=tuple(CaseRef(id=other) for other in document["duplicates"]),
-        unreadable=(Unreadable(name="messages", reason="too_many"),) if older else (),
+        unreadable=tuple(_unreadable(document)),
         url=f"{base_url}/desk/cases/{case['id']}",
         raw=dict(case),
     )
@@ -123,6 +122,7 @@ def message(item: Document) -> Message:
         html=clean_text(html) if html else None,
         language=item["language"] or None,
         sent_at=time(item["sent_at"]),
+        truncated=item.get("truncated") is True,
         attachments=tuple(
             Attachment(name=clean_text(part["name"]), type=part.get("type") or "", size=part.get("size"))
             for part in item["attachments"]
@@ -285,6 +285,13 @@ def _fields(case: Document, customer: Document) -> Iterator[CaseField]:
     ):
         if value:
             yield CaseField(name=name, value=clean_text(str(value)), label=label)
+
+
+def _unreadable(document: Document) -> Iterator[Unreadable]:
+    for name in document["hidden"]:
+        yield Unreadable(name=str(name), reason="no_permission")
+    if document.get("older") is not None:
+        yield Unreadable(name="messages", reason="too_many")
 
 
 def _article(item: Document) -> Article:

@@ -28,7 +28,8 @@ class Profile:
 
     `looks_before_known`: how often a thread must be asked for before the CRM links it to its case (None: webhooks name
     the case). `whole_seconds`: every timestamp is cut to the second. `keys_sends`: a second send with the same key is
-    the first one again.
+    the first one again. `longest_text`: the API cuts longer texts off. `tokens`: every call needs an
+    access token besides its signature, and tokens end.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Profile:
     looks_before_known: int | None = None
     whole_seconds: bool = False
     keys_sends: bool = True
+    longest_text: int | None = None
+    tokens: bool = False
 
     @property
     def decider(self) -> Decider | None:
@@ -81,6 +84,7 @@ _ROWS = (
         name="property",
         capabilities=replace(_NATIVE, targets=(_PROPERTY,), send_marker=SendMarker.TEXT_MATCH),
         keys_sends=False,
+        longest_text=65_536,
     ),
     Profile(
         name="notes",
@@ -97,6 +101,7 @@ _ROWS = (
     Profile(name="no-find", capabilities=replace(_NATIVE, send_marker=SendMarker.NONE), keys_sends=False),
     Profile(name="one-second", capabilities=_NATIVE, whole_seconds=True),
     Profile(name="foreign", capabilities=_NATIVE, looks_before_known=1),
+    Profile(name="tokens", capabilities=_NATIVE, tokens=True),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({row.name: row for row in _ROWS})

@@ -15,10 +15,11 @@ from crm_bridge_mock.profiles import DEFAULT_PROFILE, PROFILES, Profile
 
 
 class MockConfigSchema(ConfigSchema):
-    """`base_url`, `webhook_secrets` (the first signs, every one verifies), `profile`."""
+    """`base_url`, `webhook_secrets` (the first signs, every one verifies), `profile`, `timeout_s` (of one call)."""
 
     base_url = fields.Url(required=True, schemes={"http", "https"}, require_tld=False)
     webhook_secrets = fields.List(SecretField(), required=True, validate=validate.Length(min=1, max=10))
+    timeout_s = fields.Float(load_default=10.0, validate=validate.Range(min=0.1, max=60))
     profile = fields.String(load_default=DEFAULT_PROFILE, validate=validate.OneOf(sorted(PROFILES)))
 
 
@@ -29,6 +30,7 @@ class MockConfig:
     base_url: str
     webhook_secrets: tuple[str, ...]
     profile: Profile
+    timeout_s: float = 10.0
 
     def __repr__(self) -> str:
         return f"MockConfig(base_url={self.base_url!r}, profile={self.profile.name!r})"
@@ -46,4 +48,5 @@ def checked(config: Mapping[str, Any]) -> MockConfig:
         base_url=base_url,
         webhook_secrets=tuple(loaded["webhook_secrets"]),
         profile=PROFILES[loaded["profile"]],
+        timeout_s=loaded["timeout_s"],
     )

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -92,8 +93,8 @@ def fits(expected: str, said: str) -> bool:
         r"(?:[^\n]*\n)*?" if line.strip() == "…" else r"[^\n]*".join(map(re.escape, line.rstrip().split("…"))) + "\n"
         for line in expected.strip("\n").splitlines()
     ]
-    lines = [line.rstrip() for line in said.strip("\n").splitlines()]
-    return re.fullmatch("".join(parts), "\n".join(lines) + "\n") is not None
+    lines = [f"{line.rstrip()}\n" for line in said.strip("\n").splitlines()]
+    return re.fullmatch("".join(parts), "".join(lines)) is not None
 
 
 class Shell:
@@ -167,6 +168,7 @@ class Stage:
     environment: dict[str, str]
     ports: dict[str, int]
     failures: list[str] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=count)
 
     def here(self, text: str) -> str:
         """A text of a page with the ports of this run."""
@@ -176,7 +178,7 @@ class Stage:
         return Shell(self.folder, self.environment)
 
     def program(self, command: str) -> Program:
-        output = self.folder / f"output-{len(list(self.folder.glob('output-*')))}"
+        output = self.folder.parent / f"output-{next(self._numbers)}"
         return Program.start(self.here(command), output, self.folder, self.environment)
 
 

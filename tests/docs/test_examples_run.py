@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ ELSEWHERE = {"docs/howto/your-own-assistant.md": "tests/assistants/test_your_own
 
 
 class Runner:
-    """Runs the blocks of one page after another beside a demo."""
+    """Runs the blocks of one page beside a demo."""
 
     def __init__(self, stage: Stage, tools: Any) -> None:
         self._stage = stage
@@ -80,7 +81,7 @@ class Runner:
                 fine = (status == 0 or asks_status) and (not expected or self._tools.fits(expected, said))
                 if fine or time.monotonic() >= ends:
                     break
-                time.sleep(0.1)
+                time.sleep(0.3)
             if not fine:
                 self._failed(block, command.text, f"(status {status})\n{said}")
 
@@ -90,12 +91,16 @@ class Runner:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are written with curl")
 def test_every_example_prints_what_its_page_says(blocks: list[Block], stage: Stage, tools: Any) -> None:
-    runner = Runner(stage, tools)
     demo = started_demo(blocks, stage, tools)
     try:
-        for page, found in groupby(blocks, key=lambda block: block.page):
-            if page not in ELSEWHERE:
-                runner.run_page(found)
+        by_page = {page: list(found) for page, found in groupby(blocks, key=lambda block: block.page)}
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            list(
+                threads.map(
+                    lambda page: Runner(stage, tools).run_page(page),
+                    [found for page, found in by_page.items() if page not in ELSEWHERE],
+                )
+            )
     finally:
         demo.stop()
     assert not stage.failures, "\n\n".join(stage.failures)
@@ -121,7 +126,7 @@ def test_every_block_says_what_it_is(blocks: list[Block]) -> None:
         "python": lambda how: how == "" or how.startswith("no, "),
         **dict.fromkeys(("toml", "json", "text", "mermaid", "make"), lambda how: how == ""),
     }
-    wrong = [block.place for block in blocks if not known.get(block.language, lambda _: False)(block.how)]
+    wrong = [block.place for block in blocks if block.language not in known or not known[block.language](block.how)]
     assert not wrong
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -37,8 +38,9 @@ def shared_worlds(lasting_database: Callable[[], str]) -> Iterator[Callable[[str
         return made[profile]
 
     yield get
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(_stop, made.values()))
     for world in made.values():
-        _stop(world)
         world.runtime.close()
 
 

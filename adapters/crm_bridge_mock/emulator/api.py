@@ -17,6 +17,7 @@ from crm_bridge.kit.emulation import Faults
 from crm_bridge.kit.emulation.faults import LOST_BYTES, FaultRule
 from crm_bridge.kit.signing import verify_request
 from crm_bridge_mock.emulator.api_service import Api
+from crm_bridge_mock.emulator.gate import TOKEN_OPERATION, Gate
 from crm_bridge_mock.emulator.payloads import Refused
 from crm_bridge_mock.emulator.problems import Answer, problem
 from crm_bridge_mock.emulator.wire import body_document, raw_target, respond
@@ -26,11 +27,11 @@ Operation = Callable[..., Answer]
 MAX_CURSOR = 2**62
 
 
-def api_routes(api: Api, faults: Faults, secrets: Sequence[str]) -> Blueprint:
+def api_routes(api: Api, faults: Faults, secrets: Sequence[str], gate: Gate) -> Blueprint:
     """The blueprint under `/api/`."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
     for method, rule, name, operation in _table(api):
-        view = _view(name, operation, faults, secrets)
+        view = _view(name, operation, faults, secrets, gate)
         blueprint.add_url_rule(rule, endpoint=name, view_func=view, methods=[method])
     return blueprint
 
@@ -52,17 +53,23 @@ def _table(api: Api) -> tuple[tuple[str, str, str, Operation], ...]:
             lambda draft_id: api.withdraw_draft(draft_id, body_document()),
         ),
         ("GET", "/resolve/<kind>/<ref>", "resolve", api.resolve),
+        ("POST", "/token", TOKEN_OPERATION, api.token),
         ("GET", "/changes", "changes", lambda: api.changes(_cursor("cursor"))),
         ("GET", "/articles", "articles", lambda: api.articles(_cursor("cursor"))),
     )
 
 
-def _view(name: str, operation: Operation, faults: Faults, secrets: Sequence[str]) -> Callable[..., Response]:
+def _view(
+    name: str, operation: Operation, faults: Faults, secrets: Sequence[str], gate: Gate
+) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
+        gate.count(name)
         try:
             verify_request(_delivery(), secrets)
         except VerificationFailed as failed:
             return respond(problem(401, "not_verified", f"The request is not signed as it should be: {failed.reason}."))
+        if not gate.admits(name, request.headers.get("Authorization")):
+            return respond(problem(401, "token_ended", "Ask for a fresh access token."))
         return _disturbed(faults.take(name), lambda: operation(**arguments))
 
     return view

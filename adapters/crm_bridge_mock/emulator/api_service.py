@@ -6,12 +6,13 @@ faults are `api.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crm_bridge.kit.emulation import Record
 from crm_bridge_mock.emulator.api_payloads import FindSchema, ReplySchema, StateSchema, WithdrawSchema, WriteSchema
 from crm_bridge_mock.emulator.drafts import Conflicting, Drafts, fingerprint
+from crm_bridge_mock.emulator.gate import Gate
 from crm_bridge_mock.emulator.payloads import load
 from crm_bridge_mock.emulator.problems import Answer, problem
 from crm_bridge_mock.emulator.state import CrmState, newer_than
@@ -22,8 +23,9 @@ PAGE = 50
 class Api:
     """Every operation of the API; arguments are checked already, payloads are not."""
 
-    def __init__(self, state: CrmState, drafts: Drafts) -> None:
+    def __init__(self, state: CrmState, drafts: Drafts, gate: Gate) -> None:
         self._state = state
+        self._gate = gate
         self._records = state.records
         self._drafts = drafts
 
@@ -42,9 +44,12 @@ class Api:
             return 200, {"merged_into": case["merged_into"]}
         messages, older = self._records.owned_before("message", case_id, None, PAGE)
         draft = self._drafts.current(case)
+        hidden = self._state.hidden(case_id)
+        shown = {name: case[name] for name in _CASE_FIELDS}
         return 200, {
-            "case": {name: case[name] for name in _CASE_FIELDS},
-            "messages": messages,
+            "case": {**shown, "customer": {**case["customer"], **dict.fromkeys(hidden)}},
+            "hidden": hidden,
+            "messages": self._shown(messages),
             "older": older,
             "draft": self._draft(draft) if draft else None,
             "duplicates": self._state.duplicates(case),
@@ -53,7 +58,7 @@ class Api:
     def read_messages(self, case_id: str, before: int) -> Answer:
         """The page of messages before one."""
         messages, older = self._records.owned_before("message", case_id, before, PAGE)
-        return 200, {"messages": messages, "older": older}
+        return 200, {"messages": self._shown(messages), "older": older}
 
     def resolve(self, kind: str, ref: str) -> Answer:
         """Which case a case id or a thread belongs to."""
@@ -72,9 +77,14 @@ class Api:
         """Cases changed after a cursor; without one, where to begin."""
         if cursor is None:
             return 200, {"items": [], "cursor": str(self._records.newest_sequence()), "more": False}
-        found = self._records.changed_after("case", cursor, PAGE)
+        changed = self._records.changed_after("case", cursor, PAGE)
+        found = self._state.listed(changed)
         items = [{"case": case["id"], "version": str(case["version"]), "by": case["changed_by"]} for _, case in found]
         return 200, {"items": items, "cursor": str(found[-1][0] if found else cursor), "more": len(found) == PAGE}
+
+    def token(self) -> Answer:
+        """A fresh access token; the signature of the request is the credential."""
+        return 200, self._gate.issue()
 
     def articles(self, cursor: int | None) -> Answer:
         """Articles changed after a cursor; without one, all of them."""
@@ -164,6 +174,12 @@ class Api:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
+    def _shown(self, messages: Sequence[Record]) -> list[Record]:
+        """Messages as this CRM lists them: only those its index knows, long texts cut off."""
+        longest = self._state.profile.longest_text
+        visible = self._state.visible(messages)
+        return visible if longest is None else [_cut(message, longest) for message in visible]
+
     def _living(self, case_id: str) -> tuple[Record, Answer | None]:
         case = self._state.case(case_id)
         if case is None or case["deleted"]:
@@ -242,6 +258,12 @@ _CASE_FIELDS = (
     "version",
     "changed_by",
 )
+
+
+def _cut(message: Record, longest: int) -> Record:
+    html = message["html"]
+    truncated = len(message["body"]) > longest or len(html or "") > longest
+    return {**message, "body": message["body"][:longest], "html": html and html[:longest], "truncated": truncated}
 
 
 def _sent(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from crm_bridge_mock.emulator.app import create_app
 from crm_bridge_mock.emulator.decisions import Decisions
 from crm_bridge_mock.emulator.desk_api import LOOPBACK, desk_api_routes
 from crm_bridge_mock.emulator.drafts import Drafts
+from crm_bridge_mock.emulator.gate import Gate
 from crm_bridge_mock.emulator.panel import Panel
 from crm_bridge_mock.emulator.seeding import put_article, seed
 from crm_bridge_mock.emulator.service import Desk
@@ -59,6 +60,7 @@ class MockCrm(Emulator):
         self.connection = connection
         self.state = CrmState(self.records, self.outbox, self.clock, self.profile)
         self.drafts = Drafts(self.state)
+        self.gate = Gate(self.records, self.clock, self.profile)
         self.panel = Panel(
             bridge_url=self.bridge_url, connection=connection, secret=self.secrets[0], transport=transport
         )
@@ -70,10 +72,15 @@ class MockCrm(Emulator):
         """The configuration of the connection on the bridge's side; the mock has to be started."""
         return {"base_url": self.base_url, "webhook_secrets": list(self.secrets), "profile": self.profile.name}
 
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Calls of its API so far, by operation."""
+        return self.gate.calls
+
     @cached_property
     def app(self) -> Flask:
         """The WSGI app: API, desk API and pages."""
-        api = api_routes(Api(self.state, self.drafts), self.faults, self.secrets)
+        api = api_routes(Api(self.state, self.drafts, self.gate), self.faults, self.secrets, self.gate)
         return create_app(
             desk=self.desk,
             routes=[api, desk_api_routes(self.desk)],

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from crm_bridge.kit.emulation import EmulatorClock, Outbox, Record, RecordStore
@@ -25,6 +26,7 @@ class CrmState:
     def __init__(self, records: RecordStore, outbox: Outbox, clock: EmulatorClock, profile: Profile) -> None:
         self.records = records
         self.profile = profile
+        self.index_lag = timedelta()
         self._outbox = outbox
         self._clock = clock
 
@@ -56,6 +58,25 @@ class CrmState:
         """Ids of other open cases of the same customer with the same subject."""
         others = self.records.owned("case", limit=1000)
         return [other["id"] for other in others if other["id"] != case["id"] and _same_concern(case, other)]
+
+    def visible(self, messages: Sequence[Record]) -> list[Record]:
+        """Those that lists and searches show already: an index that lags shows new ones later."""
+        if not self.index_lag:
+            return list(messages)
+        newest = self._clock.now() - self.index_lag
+        return [message for message in messages if parse_time(message["sent_at"]) <= newest]
+
+    def listed(self, changed: Sequence[tuple[int, Record]]) -> list[tuple[int, Record]]:
+        """Changes up to the first one an index that lags does not show yet, so that a cursor never passes one."""
+        if not self.index_lag:
+            return list(changed)
+        newest = self._clock.now() - self.index_lag
+        return list(takewhile(lambda pair: parse_time(pair[1]["updated_at"]) <= newest, changed))
+
+    def hidden(self, case_id: str) -> list[str]:
+        """Fields of the customer the bridge may not read."""
+        found = self.records.get("hidden", case_id)
+        return list(found["fields"]) if found else []
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -157,6 +178,11 @@ class CrmState:
         case["updated_at"] = max(case["updated_at"], at or self.stamp())
         case["changed_by"] = by
         self.records.put("case", case["id"], case)
+
+    def hide(self, case_id: str, names: Sequence[str]) -> None:
+        """Take these fields of the customer from the bridge's permissions."""
+        with self.records.transaction():
+            self.records.put("hidden", case_id, {"fields": list(names)}, owner=case_id)
 
     def emit(self, kind: str, case: Mapping[str, Any]) -> None:
         """Queue an event for the bridge, inside the transaction of its change."""

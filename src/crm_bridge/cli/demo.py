@@ -21,6 +21,7 @@ from typing import TextIO
 import click
 import requests
 from rich.console import Console
+from rich.markup import escape
 
 from crm_bridge.bootstrap import environment_for_children, open_database
 from crm_bridge.cli.edge import WRONG
@@ -75,6 +76,8 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, no_open: bo
         raise InvalidConfig("--crm", f"expected one of: {', '.join(emulator_names())}")
     console = Console(stderr=False)
     wanted = _Demo(port=port, desk_port=desk_port or port + 1, data_dir=data_dir.resolve(), crm=crm)
+    if wanted.port == wanted.desk_port:
+        raise InvalidConfig("--desk-port", f"the bridge listens on {port} already; choose another port")
     _require_free(wanted.port, "--port")
     _require_free(wanted.desk_port, "--desk-port")
     settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir, environ=os.environ)
@@ -206,8 +209,9 @@ class _Watch:
             if not self._wait_for(name, url, done):
                 return
             self._console.print(f"[green]✓[/] {name}")
-        self._console.print(f"\nThe desk is open: [bold]{self._wanted.desk}[/]")
-        self._console.print(f"You are Demo Agent. Logs: {self._wanted.data_dir / LOG_FILE}. Ctrl-C stops everything.\n")
+        self._console.print(f"\nThe desk is open: [bold]{self._wanted.desk}[/]", soft_wrap=True)
+        logs = escape(str(self._wanted.data_dir / LOG_FILE))
+        self._console.print(f"You are Demo Agent. Logs: {logs}. Ctrl-C stops everything.\n", soft_wrap=True)
         if self._opens:
             webbrowser.open(self._wanted.desk)
 
@@ -217,7 +221,8 @@ class _Watch:
             if done(url):
                 return True
             if time.monotonic() > ends:
-                self._console.print(f"[red]✗[/] {name} did not answer; see {self._wanted.data_dir / LOG_FILE}")
+                log = str(self._wanted.data_dir / LOG_FILE)
+                self._console.print(f"[red]✗[/] {name} did not answer; see {escape(log)}", soft_wrap=True)
                 self.code = WRONG
                 return False
             self._stopping.wait(POLL_S)

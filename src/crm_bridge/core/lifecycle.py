@@ -98,6 +98,11 @@ _TABLE: dict[tuple[DraftState, DraftStep], DraftState] = {
     # the bridge sends
     (_S.APPROVED, _E.ATTEMPT): _S.ATTEMPTED,
     (_S.APPROVED, _E.FAIL): _S.FAILED,
+    # what a person approved is in the thread, whoever put it there
+    (_S.APPROVED, _E.SEE_SENT): _S.SENT,
+    (_S.APPROVED, _E.SEE_EDITED): _S.SENT_EDITED,
+    (_S.FAILED, _E.SEE_SENT): _S.SENT,
+    (_S.FAILED, _E.SEE_EDITED): _S.SENT_EDITED,
     (_S.ATTEMPTED, _E.CONFIRM): _S.SENT,
     (_S.ATTEMPTED, _E.PROVE_ABSENT): _S.APPROVED,
     (_S.ATTEMPTED, _E.LOSE_SIGHT): _S.UNCONFIRMED,

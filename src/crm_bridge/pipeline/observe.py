@@ -104,13 +104,17 @@ def _match_in_flight(draft: DraftRow, context: CaseContext, own: Own, current_ke
     return None
 
 
+_APPROVED = frozenset({DraftState.HANDED_OVER, DraftState.APPROVED, DraftState.FAILED})
+"""A person has approved the text already."""
+
+
 def _answered(draft: DraftRow, message: Message) -> tuple[DraftStep, ...]:
     """Somebody answered natively: with our text, with our text edited, or with another one."""
     found = likeness(draft.approved_text or draft.text or "", message.text)
     seen = {Likeness.SAME: DraftStep.SEE_SENT, Likeness.EDITED: DraftStep.SEE_EDITED}.get(found)
     if seen is None:
         return (DraftStep.SEE_OTHER_ANSWER,)
-    if draft.state is DraftState.HANDED_OVER:
+    if draft.state in _APPROVED:
         return (seen,)
     if draft.state is DraftState.WRITTEN and message.author.kind == "agent":
         # Taken over by hand: the person who sent it decided it, and is recorded as such.

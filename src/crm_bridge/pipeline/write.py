@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from crm_bridge.contract import Conflict, DraftRef, Fingerprint, NoDraftReason, Permanent, Unsupported
+from crm_bridge.contract import Conflict, DraftRef, Fingerprint, NoDraftReason, PanelState, Permanent, Unsupported
 from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.pipeline.panel import build_state
 from crm_bridge.pipeline.turn import Look, MovedOn, Turn
@@ -77,10 +78,11 @@ def _ours_there(turn: Turn, draft: DraftRow, key: str) -> Fingerprint | None:
     """
     target = turn.adapter.capabilities.target
     before = _standing(turn)
-    lost = turn.runtime.store.run(lambda transaction: drafts.lost_write(transaction, turn.cipher, turn.case_id))
+    lost = turn.runtime.store.run(
+        lambda transaction: drafts.lost_write(transaction, turn.cipher, turn.case_id, key=key)
+    )
     addressing = lost.content.addressing if lost is not None else None
-    if target.idempotent and lost is not None and addressing is not None and lost.write_key not in {None, key}:
-        assert lost.write_key is not None
+    if target.idempotent and lost is not None and lost.write_key is not None and addressing is not None:
         turn.check(draft)
         # The same key again brings what it wrote; where it wrote nothing, this is refused like any other.
         found = turn.adapter.write_draft(turn.ref, lost.as_draft(addressing), lost.write_key, _fingerprint(before))
@@ -129,10 +131,24 @@ def show(turn: Turn, look: Look) -> None:
     """Show what is true, where the target can carry a state and it is not shown yet."""
     if not shows(turn) or look.case.sequence <= look.case.shown_sequence:
         return
-    state = turn.runtime.store.run(lambda transaction: build_state(transaction, look.case, look.latest))
+    state = turn.runtime.store.run(lambda transaction: _state_there(turn, transaction, look))
     key = hashlib.sha256(f"{turn.known.name}\0{turn.ref.id}\0state\0{state.sequence}".encode()).hexdigest()[:32]
     turn.check(None)
     # A state is a courtesy: where it cannot be shown, the work goes on and the panel still answers.
     with contextlib.suppress(Conflict, Unsupported, Permanent):
         turn.adapter.show(turn.ref, state, key)
     turn.commit(lambda transaction, _now: cases.mark_shown(transaction, turn.case_id, state.sequence))
+
+
+def _state_there(turn: Turn, transaction: sa.Connection, look: Look) -> PanelState:
+    """What is shown in the CRM: while a new draft is made, the draft it speaks of is the one that stands there.
+
+    So the CRM learns what became of that one before anything is written over it.
+    """
+    state, newest = build_state(transaction, look.case, look.latest), look.latest
+    if newest is None or newest.state not in {DraftState.DRAFTING, DraftState.READY}:
+        return state
+    standing = drafts.last_written(transaction, turn.cipher, turn.case_id)
+    if standing is None or standing.id == newest.id:
+        return state
+    return replace(state, draft_id=standing.id, draft_status=standing.state.value, revision=standing.revision)

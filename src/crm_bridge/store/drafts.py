@@ -180,9 +180,9 @@ def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> Dra
     return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None)))
 
 
-def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
-    """The newest draft whose write was begun and whose answer was never seen: it may stand in the CRM."""
-    unseen = sa.and_(drafts.c.write_key.is_not(None), drafts.c.remote_id.is_(None), drafts.c.text_enc.is_not(None))
+def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int, *, key: str) -> DraftRow | None:
+    """The newest draft whose write, under another key, was begun and its answer never seen: it may stand there."""
+    unseen = sa.and_(drafts.c.write_key != key, drafts.c.remote_id.is_(None), drafts.c.text_enc.is_not(None))
     return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, unseen))
 
 

@@ -10,31 +10,29 @@ import http.client
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import structlog
-import tenacity
 import urllib3.exceptions
 
-from crm_bridge.contract import Network, OutboundError, Retry
+from crm_bridge.contract import Limits, Network, OutboundError, Retry, Token
+from crm_bridge.kit.calls import CallCounter
 from crm_bridge.kit.http import judge
 from crm_bridge.kit.http.answer import Answer, BrokenAnswer, media_type, read_body
 from crm_bridge.kit.http.connection import Attempt, DeadlineTransport, running
 from crm_bridge.kit.http.judge import Effect
+from crm_bridge.kit.http.repeat import repeated
 from crm_bridge.kit.http.request import OWN_HEADERS, Call, Sign, content_of, prepared
 from crm_bridge.kit.http.target import Params, base_of, proxy_for
+from crm_bridge.kit.limits import CallLimits, Limit
+from crm_bridge.kit.tokens import TokenProvider, bearer
 
 log = structlog.get_logger(__name__)
-
-MAX_ATTEMPTS = 3
-MIN_ATTEMPT_S = 0.5
-"""With less time left than this no further attempt is begun."""
-
-_WAIT = tenacity.wait_random(min=0.05, max=0.3)
 
 # Everything requests, urllib3, http.client and ssl raise while a call is under way; found by a fuzzing test.
 _TRANSPORT_ERRORS = (
@@ -46,20 +44,15 @@ _TRANSPORT_ERRORS = (
 )
 
 
-class _Transient(Exception):
-    """Worth another attempt at once; carries what to raise when there is none."""
-
-    def __init__(self, error: OutboundError) -> None:
-        super().__init__(error.code)
-        self.error = error
-
-
 class HttpClient:
     """A client for one base URL; safe to use from several threads (each has its own session).
 
     `allowed_hosts` (None: the base URL's own host) may hold `*.example.com`. `total_s` bounds a call from the first
-    name lookup to the last byte, retries included. `may_start` is asked right before an effect leaves. `sign` gives
-    headers for (method, raw target, body). Raises `InvalidConfig` for an unusable base URL.
+    name lookup to the last byte, retries and waiting for `limits` included. `may_start` is asked right before an effect
+    leaves. `sign` gives headers for (method, raw target, body). Every attempt is taken from `limits` (which need
+    `budgets`, the connection's `services.limits`) and counted in `calls`. With `tokens` every call carries
+    `authorization(token)`, and is made once more with a new token when the first one is refused. Raises `InvalidConfig`
+    for an unusable base URL.
     """
 
     def __init__(
@@ -73,6 +66,11 @@ class HttpClient:
         max_bytes: int = 5_000_000,
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
+        limits: Iterable[Limit] = (),
+        budgets: Limits | None = None,
+        calls: CallCounter | None = None,
+        tokens: TokenProvider | None = None,
+        authorization: Callable[[Token], Mapping[str, str]] = bearer,
     ) -> None:
         self._base = base_of(base_url, allowed_hosts)
         self._network = network or Network()
@@ -81,6 +79,10 @@ class HttpClient:
         self._max_bytes = max_bytes
         self._headers = dict(headers or {})
         self._sign = sign
+        self._limits = CallLimits(limits, budgets)
+        self.calls = calls if calls is not None else CallCounter()
+        self._tokens = tokens
+        self._authorization = authorization
         self._local = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -120,7 +122,7 @@ class HttpClient:
             ends_at=time.monotonic() + (total_s or self._total_s),
         )
         try:
-            return self._with_retries(call)
+            return self._authorized(call)
         except OutboundError as error:
             log.info("outbound_call_failed", operation=operation, effect=effect.value, code=error.code)
             raise
@@ -135,26 +137,26 @@ class HttpClient:
 
     # --- attempts -------------------------------------------------------------------------------------------------
 
-    def _with_retries(self, call: Call) -> Answer:
-        def give_up(state: tenacity.RetryCallState) -> bool:
-            return state.attempt_number >= MAX_ATTEMPTS or time.monotonic() + MIN_ATTEMPT_S > call.ends_at
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Transient), stop=give_up, wait=_WAIT, reraise=True
+    def _authorized(self, call: Call) -> Answer:
+        if self._tokens is None:
+            return self._repeated(call)
+        return self._tokens.call(
+            lambda token: self._repeated(replace(call, headers={**call.headers, **self._authorization(token)}))
         )
-        try:
-            return retrying(self._attempt, call)
-        except _Transient as last:
-            raise last.error from None
+
+    def _repeated(self, call: Call) -> Answer:
+        return repeated(lambda: self._attempt(call), effect=call.effect, ends_at=call.ends_at)
 
     def _attempt(self, call: Call) -> Answer:
-        """One try. Raises `_Transient` for what is worth another, an `OutboundError` for everything else."""
+        """One try, or an `OutboundError`."""
+        self._limits.acquire(call.operation)
         session = self._session()
         if call.effect is Effect.ONCE:
             session.close()  # an idle connection may be half dead, and then nobody knew whether the request arrived
         request = prepared(call, self._sign)
         if call.effect is not Effect.READ and not self._may_start():
             raise Retry(f"{call.operation}: the lease is over, nothing was sent", code="lease_over")
+        self.calls.count(call.operation)
         attempt = Attempt(call.ends_at)
         try:
             with running(attempt):
@@ -208,23 +210,21 @@ def _new_session() -> requests.Session:
 
 
 def _check_status(call: Call, response: requests.Response) -> None:
-    """Raise what a status means, as `_Transient` where another attempt at once may help."""
+    """Raise what a status means, unless it is one of success."""
     if response.status_code in call.accept:
         return
     retry_after = response.headers.get("retry-after")
     error = judge.refused(call.operation, response.status_code, call.effect, retry_after, datetime.now(UTC))
-    if error is None:
-        return
-    # A gateway that says when to come back is believed.
-    raise error if retry_after else _worth_repeating(call, error)
+    if error is not None:
+        raise error
 
 
-def _judged(call: Call, attempt: Attempt, error: Exception) -> Exception:
+def _judged(call: Call, attempt: Attempt, error: Exception) -> OutboundError:
     if not attempt.left:
         code = "tls_failed" if isinstance(error, requests.exceptions.SSLError) else "connect_failed"
-        return _worth_repeating(call, judge.not_left(call.operation, code))
+        return judge.not_left(call.operation, code)
     code = "timeout" if _is_timeout(call, error) else "connection_lost"
-    return _worth_repeating(call, judge.maybe_left(call.operation, code, call.effect))
+    return judge.maybe_left(call.operation, code, call.effect)
 
 
 def _is_timeout(call: Call, error: Exception) -> bool:
@@ -232,8 +232,3 @@ def _is_timeout(call: Call, error: Exception) -> bool:
         isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
         or time.monotonic() >= call.ends_at
     )
-
-
-def _worth_repeating(call: Call, error: OutboundError) -> Exception:
-    repeatable = call.effect is not Effect.ONCE and error.code in judge.TRANSIENT_CODES
-    return _Transient(error) if repeatable else error
