@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from crm_bridge.store.services import services_for
 
 EMBEDDED = "embedded"
 DEFAULT_ASSISTANT_TIMEOUT_S = 30.0
+STOP_DATABASE_S = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,20 @@ def open_database(settings: Settings) -> Database:
     finally:
         engine.dispose()
     return Database(url=url, server=server)
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[Database]:
+    """The database while the block runs. An embedded server that was started for it goes down with it again.
+
+    One that ran before, a supervisor's for example, is left alone.
+    """
+    database = open_database(settings)
+    try:
+        yield database
+    finally:
+        if database.server is not None and database.server.child is not None:
+            database.server.stop(STOP_DATABASE_S)
 
 
 def bootstrap(settings: Settings | None = None, *, database: Database | None = None) -> Runtime:

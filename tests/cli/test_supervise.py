@@ -185,7 +185,7 @@ def test_a_database_that_cannot_start_ends_with_1_and_starts_nothing(
     running = start_with_database({"web": SLEEP})
     assert running.end() == 1
     version.write_text(current)
-    assert "crm-bridge db backup" in running.told[0]["detail"]
+    assert "pg_dump" in running.told[0]["detail"]
     assert running.order("started") == []
 
 

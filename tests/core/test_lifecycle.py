@@ -58,7 +58,7 @@ def test_whatever_is_asked_sent_comes_only_after_a_decision(steps: list[DraftSte
 
 
 def test_live_states_and_outcomes_part_all_states() -> None:
-    assert LIVE | OUTCOMES == set(DraftState)
+    assert set(DraftState) == LIVE | OUTCOMES
     assert not LIVE & OUTCOMES
     assert IN_FLIGHT < LIVE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -111,10 +112,8 @@ def decided(kind: str, agent: Any, **more: Any) -> Callable[[World, str], None]:
         drafts = world.drafts(case)
         if not drafts:
             return
-        try:
+        with contextlib.suppress(DecisionConflict):
             world.decide(case, kind, agent=agent, draft=drafts[-1], **more)
-        except DecisionConflict:
-            pass
 
     decide.__name__ = kind
     return decide

@@ -63,15 +63,18 @@ def fate(monkeypatch: pytest.MonkeyPatch) -> Fate:
 def deadly(world: World, fate: Fate, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = world.runtime.connections["demo"].adapter
     for name in EFFECTS:
+        monkeypatch.setattr(adapter, name, deadly_call(getattr(adapter, name), fate))
 
-        def call(about: Any, *more: Any, _real: Any = getattr(adapter, name)) -> Any:
-            case = about.id if hasattr(about, "id") else about.case.id
-            fate.point(case)
-            result = _real(about, *more)
-            fate.point(case)
-            return result
 
-        monkeypatch.setattr(adapter, name, call)
+def deadly_call(real: Callable[..., Any], fate: Fate) -> Callable[..., Any]:
+    def call(about: Any, *more: Any) -> Any:
+        case = about.id if hasattr(about, "id") else about.case.id
+        fate.point(case)
+        result = real(about, *more)
+        fate.point(case)
+        return result
+
+    return call
 
 
 def settle(world: World) -> None:

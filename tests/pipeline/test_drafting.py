@@ -1,4 +1,4 @@
-"""When a draft is made and when it is honestly not: bursts, rollout, holdout, budget, data, the assistant's troubles."""
+"""When a draft is made and when it is honestly not: bursts, rollout, holdout, budget, data, a troubled assistant."""
 
 from __future__ import annotations
 

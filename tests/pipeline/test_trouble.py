@@ -1,4 +1,4 @@
-"""What each failure means: trouble of the connection pauses it, a case's own failures are its own, a person can stop."""
+"""What each failure means: trouble of the connection pauses it, a case's own failures count, a person can stop it."""
 
 from __future__ import annotations
 

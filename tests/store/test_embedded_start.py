@@ -171,7 +171,7 @@ def test_data_of_another_major_version_is_refused_and_left_alone(settled: Place)
     current = version.read_text()
     version.write_text("16\n")
     before = sorted(path.name for path in settled.cluster().pgdata.iterdir())
-    with pytest.raises(EmbeddedDatabaseError, match=r"PostgreSQL 16; .* PostgreSQL \d\d\.\d.*crm-bridge db backup"):
+    with pytest.raises(EmbeddedDatabaseError, match=r"PostgreSQL 16; .* PostgreSQL \d\d\.\d.*pg_dump"):
         server.ensure_running()
     assert not server.is_running()
     assert sorted(path.name for path in settled.cluster().pgdata.iterdir()) == before

@@ -26,7 +26,6 @@ QUESTIONS = (
     "Where is my delivery? It has not arrived.",
     "I need a copy of my invoice for September.",
     "When will I get my refund?",
-    "Mein Konto ist gesperrt, was kann ich tun?",
 )
 FEEDERS, AGENTS = 2, 3
 AGAIN_S = 0.1
@@ -39,7 +38,7 @@ class Storm:
     demo: Demo
     cases: int
     chance: random.Random
-    patience_s: float = 180.0
+    patience_s: float = 100.0
     made: list[str] = field(default_factory=list)
     accepted: dict[str, str] = field(default_factory=dict)
     acknowledged: list[str] = field(default_factory=list)

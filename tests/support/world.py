@@ -35,7 +35,8 @@ from crm_bridge_mock.emulator import MockCrm
 ANA = Agent(id="agent-ana", name="Ana Agent")
 BEN = Agent(id="agent-ben", name="Ben Agent")
 _AT_REST = (
-    "update work_items set wake_at = null, lease_token = null, lease_until = null, not_before = null, decided_at = null",
+    "update work_items set wake_at = null, lease_token = null, lease_until = null, not_before = null,"
+    " decided_at = null",
     "update events set outcome = 'ignored', reason = 'tidied', handled_at = now() where handled_at is null",
     "update connections set paused_until = null, pauses = 0, stopped_at = null, stopped_by = null",
 )

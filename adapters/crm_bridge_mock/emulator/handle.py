@@ -7,7 +7,7 @@ satisfies that Protocol structurally: an emulator knows contract and kit only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from crm_bridge.kit.emulation import Outgoing, Record, Reply, Transport, Unreach
 from crm_bridge_mock.emulator.drafts import LIVE, fingerprint
 from crm_bridge_mock.emulator.mockcrm import MockCrm
 from crm_bridge_mock.emulator.problems import Answer
+from crm_bridge_mock.emulator.signer import MockSigner
 from crm_bridge_mock.profiles import DEFAULT_PROFILE
 
 ADMIN = "Demo Agent"
@@ -143,6 +144,21 @@ class MockHandle(MockCrm):
         stands = draft is not None and not draft["withdrawn"] and self.drafts.status(draft) in _STANDING
         return (str(draft["text"]),) if draft is not None and stands else ()
 
+    def shown(self, case: CaseRef) -> str | None:
+        """The kind of the panel state on the case."""
+        state = self._record(case)["state"]
+        return str(state["kind"]) if state else None
+
+    def publish(self, article: str, title: str, body: str, *, deleted: bool = False) -> bool:
+        """Publish, change or delete an article."""
+        self.put_article({"id": article, "title": title, "body": body, "language": "en", "deleted": deleted})
+        return True
+
+    @property
+    def signer(self) -> MockSigner:
+        """Signs as this CRM does."""
+        return MockSigner(secret=self.secrets[0], profile=self.profile.name, connection=self.connection)
+
     # --- trouble --------------------------------------------------------------------------------------------------
 
     def hide(self, case: CaseRef) -> Sequence[str]:
@@ -248,6 +264,3 @@ def _delivery(outgoing: Outgoing) -> Delivery:
         body=outgoing.body,
         received_at=datetime.now(UTC),
     )
-
-
-build: Callable[..., MockHandle] = MockHandle

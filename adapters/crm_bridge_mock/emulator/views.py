@@ -43,6 +43,11 @@ _CASE_FIELDS = (
 _MESSAGE_FIELDS = ("id", "channel", "direction", "html", "public", "language", "sent_at", "to", "cc", "attachments")
 
 
+_READY = "A draft is ready."
+_HAND_OVER = "A draft is ready to hand over."
+_DECIDE = "Accept, edit or reject it."
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseRecords:
     """Everything one view of a case is made of."""
@@ -155,7 +160,9 @@ def _state(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]:
     told = view.case["state"]
     if told is not None:
         return {**{name: told.get(name) for name in _STATE_FIELDS}, "reason": told.get("reason") or None}
-    return {**dict.fromkeys(_STATE_FIELDS), "sequence": 0, "revision": 0, **_untold(view, last)}
+    revision = view.draft["revision"] if view.draft else 0
+    told_last = max(0, view.case["panel_sequence"])
+    return {**dict.fromkeys(_STATE_FIELDS), "sequence": told_last, "revision": revision, **_untold(view, last)}
 
 
 def _untold(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -165,7 +172,7 @@ def _untold(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]
         return {"kind": "no_draft", "reason": "policy", "sentence": "Drafts stand here as internal notes."}
     if view.draft is not None and view.draft_status == "written":
         by_agent = view.profile.capabilities.sends is Sends.AGENT
-        return {"kind": "ready", "sentence": "A draft is ready to hand over." if by_agent else "A draft is ready."}
+        return {"kind": "ready", "sentence": _HAND_OVER if by_agent else _READY, "action": _DECIDE}
     return {"kind": "drafting", "sentence": "Waiting for the reply assistant."}
 
 

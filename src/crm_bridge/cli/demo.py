@@ -89,7 +89,9 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, no_open: bo
         console.print("[green]✓[/] database")
         children = [_crm_process(wanted), *serving(environment_for_children(config, database))]
         watch = _Watch(wanted, console, opens=not no_open and sys.stdout.isatty())
-        supervisor = Supervisor(_logged(children, wanted.data_dir), database.server, watch.hear)
+        supervisor = Supervisor(
+            _logged(children, wanted.data_dir), database.server, watch.hear, stop_timeout_s=STOP_TIMEOUT_S
+        )
         watch.start()
         code = supervisor.run() or watch.code
     except KeyboardInterrupt:

@@ -15,7 +15,8 @@ from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, SupervisorEvent
 from crm_bridge.store.embedded import EmbeddedServer
 
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 30.0
+"""Longer than a worker takes to end a bounded call; a second Ctrl-C does not wait."""
 
 log = structlog.get_logger("crm_bridge.supervisor")
 
@@ -34,7 +35,7 @@ def up(config: Path | None, port: int | None) -> None:
     environment = dict(environment_for_children(config, database))
     if port is not None:
         environment["CRM_BRIDGE__LISTEN"] = f"{settings.listen.host}:{port}"
-    sys.exit(Supervisor(serving(environment), database.server, log_event).run())
+    sys.exit(Supervisor(serving(environment), database.server, log_event, stop_timeout_s=STOP_TIMEOUT_S).run())
 
 
 def serving(environment: Mapping[str, str]) -> list[Child]:

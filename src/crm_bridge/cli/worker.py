@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crm_bridge.bootstrap import bootstrap, open_database
+from crm_bridge.bootstrap import bootstrap, running_database
 from crm_bridge.cli.edge import config_option, loaded
 from crm_bridge.jobs import Worker
 
@@ -16,9 +16,9 @@ from crm_bridge.jobs import Worker
 def worker(config: Path | None) -> None:
     """A worker alone: it reads cases, drafts, writes and sends. Start as many as you like."""
     settings = loaded(config)
-    database = open_database(settings)
-    runtime = bootstrap(settings, database=database)
-    try:
-        Worker(runtime=runtime, database_url=database.url).run()
-    finally:
-        runtime.close()
+    with running_database(settings) as database:
+        runtime = bootstrap(settings, database=database)
+        try:
+            Worker(runtime=runtime, database_url=database.url).run()
+        finally:
+            runtime.close()

@@ -66,9 +66,10 @@ def resolve_secrets(
             }
         if isinstance(node, (list, tuple)):
             return [walk(value, f"{path}.{index}", secret=secret) for index, value in enumerate(node)]
-        if secret and not isinstance(node, (bool, Secret)):
+        # A number is no secret, whatever its key is called (max_output_tokens).
+        if secret and isinstance(node, str) and not isinstance(node, Secret):
             on_literal(path)
-            return Secret(node) if isinstance(node, str) else node
+            return Secret(node)
         return node
 
     return walk(tree, path, secret=False)

@@ -77,8 +77,9 @@ def _insert(connection: sa.Connection, cipher: Cipher, name: str, event: Event, 
             raw_enc=cipher.encrypt_json(event.raw) if event.raw else None,
         )
         .on_conflict_do_nothing(index_elements=["connection", "dedupe_key"])
+        .returning(events.c.id)
     )
-    return connection.execute(statement).rowcount
+    return int(connection.execute(statement).one_or_none() is not None)
 
 
 def pending(connection: sa.Connection, item_id: int) -> Pending:

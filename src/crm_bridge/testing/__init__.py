@@ -1,1 +1,16 @@
 """For adapter authors: the contract suite and what it is made of. Needs the extra `testing`."""
+
+try:
+    import hypothesis  # noqa: F401 - only whether it is there
+    import pytest
+except ImportError as missing:
+    _HINT = "crm_bridge.testing needs pytest and hypothesis: pip install 'crm-bridge[testing]'"
+    raise ImportError(_HINT, name=missing.name) from missing
+
+# Before anything below is imported: the suite's asserts then say what they compared, as in a test module.
+pytest.register_assert_rewrite("crm_bridge.testing")
+
+from crm_bridge.testing.contract import AdapterContract, rules  # noqa: E402
+from crm_bridge.testing.handle import EmulatedCrm, Signer  # noqa: E402
+
+__all__ = ["AdapterContract", "EmulatedCrm", "Signer", "rules"]

@@ -109,6 +109,12 @@ class EmulatedCrm(Protocol):
     def standing(self, case: CaseRef) -> tuple[str, ...]:
         """The texts that stand on the case now as drafts or notes of ours, oldest first."""
 
+    def shown(self, case: CaseRef) -> str | None:
+        """The kind of the panel state shown on the case (`ready`, …); None when there is none or it shows none."""
+
+    def publish(self, article: str, title: str, body: str, *, deleted: bool = False) -> bool:
+        """A knowledge article of this id is published, changed or deleted; False where there is no knowledge."""
+
     # --- trouble ----------------------------------------------------------------------------------------------
 
     def hide(self, case: CaseRef) -> Sequence[str]:
@@ -163,5 +169,5 @@ class Signer(Protocol):
     def renewed(self) -> Signer:
         """The same CRM with a fresh secret that no connection knows yet."""
 
-    def configured(self, config: Mapping[str, Any], *older: Signer) -> dict[str, Any]:
+    def configured(self, config: Mapping[str, Any], *older: Any) -> dict[str, Any]:
         """The connection's table with this signer's secret first and those of `older` after it."""

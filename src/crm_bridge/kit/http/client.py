@@ -6,42 +6,31 @@ in an error of the contract. It takes nothing from the environment; proxy and ce
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import structlog
-import urllib3.exceptions
 
 from crm_bridge.contract import Limits, Network, OutboundError, Retry, Token
 from crm_bridge.kit.calls import CallCounter
 from crm_bridge.kit.http import judge
 from crm_bridge.kit.http.answer import Answer, BrokenAnswer, media_type, read_body
-from crm_bridge.kit.http.connection import Attempt, DeadlineTransport, running
+from crm_bridge.kit.http.connection import Attempt, running
 from crm_bridge.kit.http.judge import Effect
-from crm_bridge.kit.http.repeat import repeated
+from crm_bridge.kit.http.repeat import Believed, repeated
 from crm_bridge.kit.http.request import OWN_HEADERS, Call, Sign, content_of, prepared
+from crm_bridge.kit.http.session import TRANSPORT_ERRORS, harden, transport_failure
 from crm_bridge.kit.http.target import Params, base_of, proxy_for
 from crm_bridge.kit.limits import CallLimits, Limit
 from crm_bridge.kit.tokens import TokenProvider, bearer
 
 log = structlog.get_logger(__name__)
-
-# Everything requests, urllib3, http.client and ssl raise while a call is under way; found by a fuzzing test.
-_TRANSPORT_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-)
 
 
 class HttpClient:
@@ -163,9 +152,9 @@ class HttpClient:
                 return self._exchange(session, request, call)
         except BrokenAnswer as error:
             raise judge.maybe_left(call.operation, error.code, call.effect) from None
-        except _TRANSPORT_ERRORS as error:
+        except TRANSPORT_ERRORS as error:
             session.close()
-            raise _judged(call, attempt, error) from None
+            raise transport_failure(call.operation, call.effect, attempt, error) from None
 
     def _exchange(self, session: requests.Session, request: requests.PreparedRequest, call: Call) -> Answer:
         remaining_s = max(0.001, call.ends_at - time.monotonic())
@@ -192,21 +181,10 @@ class HttpClient:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _new_session()
+            session = self._local.session = harden(requests.Session())
             with self._lock:
                 self._sessions.add(session)
         return session
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # neither proxies nor passwords nor certificates from the environment
-    session.headers.clear()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.adapters.clear()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, DeadlineTransport())
-    return session
 
 
 def _check_status(call: Call, response: requests.Response) -> None:
@@ -216,19 +194,4 @@ def _check_status(call: Call, response: requests.Response) -> None:
     retry_after = response.headers.get("retry-after")
     error = judge.refused(call.operation, response.status_code, call.effect, retry_after, datetime.now(UTC))
     if error is not None:
-        raise error
-
-
-def _judged(call: Call, attempt: Attempt, error: Exception) -> OutboundError:
-    if not attempt.left:
-        code = "tls_failed" if isinstance(error, requests.exceptions.SSLError) else "connect_failed"
-        return judge.not_left(call.operation, code)
-    code = "timeout" if _is_timeout(call, error) else "connection_lost"
-    return judge.maybe_left(call.operation, code, call.effect)
-
-
-def _is_timeout(call: Call, error: Exception) -> bool:
-    return (
-        isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError)
-        or time.monotonic() >= call.ends_at
-    )
+        raise Believed(error) if retry_after else error

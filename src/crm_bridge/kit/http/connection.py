@@ -12,7 +12,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,11 +25,42 @@ MAX_CONNECT_S = 5.0
 
 
 class Attempt:
-    """One try of one call: when it must be over, and whether its request may have left."""
+    """One try of one call: when it must be over, and whether its request may have left.
 
-    def __init__(self, ends_at: float) -> None:
+    A foreign library may make several requests within one: each after the first asks `on_further_request`, and the
+    last answer's `status` is kept. `fresh`: on connections that were never idle.
+    """
+
+    def __init__(
+        self, ends_at: float, *, fresh: bool = False, on_further_request: Callable[[], None] = lambda: None
+    ) -> None:
         self.ends_at = ends_at
+        self.fresh = fresh
         self.left = False
+        self._left_earlier = False
+        self.used = False
+        self.status: int | None = None
+        self.retry_after: str | None = None
+        self._on_further_request = on_further_request
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() >= self.ends_at
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether this request, or one before it in the same attempt, may have left."""
+        return self.left or self._left_earlier
+
+    def begins_request(self) -> None:
+        """Another request begins; nothing is known of its answer yet."""
+        if self.used:
+            self._on_further_request()
+        self.used = True
+        self._left_earlier = self.may_have_left
+        self.left = False
+        self.status = self.retry_after = None
 
     def remaining_s(self) -> float:
         """Seconds until the deadline. Raises `TimeoutError` when there are none."""
@@ -45,15 +76,19 @@ _running = threading.local()
 @contextmanager
 def running(attempt: Attempt) -> Iterator[None]:
     """Connections used by this thread belong to this attempt meanwhile."""
+    outer = getattr(_running, "attempt", None)
     _running.attempt = attempt
     try:
         yield
     finally:
-        del _running.attempt
+        _running.attempt = outer
 
 
-def _attempt() -> Attempt:
-    attempt: Attempt = _running.attempt
+def current_attempt() -> Attempt:
+    """The attempt this thread is in. Raises `RuntimeError` outside of one."""
+    attempt: Attempt | None = getattr(_running, "attempt", None)
+    if attempt is None:
+        raise RuntimeError("a bounded session is used outside of a call")
     return attempt
 
 
@@ -68,7 +103,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        self._sock.settimeout(_attempt().remaining_s())
+        self._sock.settimeout(current_attempt().remaining_s())
         count: int | None = self._raw.readinto(buffer)
         return count
 
@@ -93,7 +128,7 @@ class _DeadlineMixin:
     def _new_conn(self) -> socket.socket:
         connection: Any = self
         host = connection._dns_host
-        give_up_at = time.monotonic() + min(MAX_CONNECT_S, _attempt().remaining_s())
+        give_up_at = time.monotonic() + min(MAX_CONNECT_S, current_attempt().remaining_s())
         try:
             return _connect(host, connection.port, give_up_at, connection.socket_options or ())
         except TimeoutError:
@@ -106,13 +141,13 @@ class _DeadlineMixin:
             super().connect()  # type: ignore[misc]
         finally:
             # What was said to a proxy to get here is not the request.
-            _attempt().left = False
+            current_attempt().left = False
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(_attempt().remaining_s())
-        _attempt().left = True
+        self.sock.settimeout(current_attempt().remaining_s())
+        current_attempt().left = True
         super().send(data)  # type: ignore[misc]
 
 

@@ -26,10 +26,6 @@ class Effect(StrEnum):
     """Twice would be twice: never repeated by the client, `Ambiguous` when it may have happened."""
 
 
-class AskedToWait(Retry):
-    """A `Retry` whose time the other side named: believed, and never hurried by trying again at once."""
-
-
 MIN_AFTER, MAX_AFTER = timedelta(seconds=1), timedelta(hours=1)
 DEFAULT_AFTER = timedelta(seconds=5)
 MISROUTED_AFTER = timedelta(minutes=1)
@@ -53,15 +49,13 @@ def not_left(operation: str, code: str) -> Retry:
     return Retry(f"{operation}: {code}, nothing was sent", code=code, after=DEFAULT_AFTER)
 
 
-def maybe_left(operation: str, code: str, effect: Effect, *, asked: timedelta | None = None) -> OutboundError:
-    """The request may have arrived and may have had its effect. `asked`: how long the other side wants us to wait."""
+def maybe_left(operation: str, code: str, effect: Effect, *, after: timedelta | None = None) -> OutboundError:
+    """The request may have arrived and may have had its effect."""
     if effect is Effect.READ and code in _ABOUT_THIS_ANSWER:
         return Permanent(f"{operation}: {code}", code=code)
     if effect is Effect.ONCE:
         return Ambiguous(f"{operation}: {code}, it may have happened", code=code)
-    if asked is not None:
-        return AskedToWait(f"{operation}: {code}", code=code, after=asked)
-    return Retry(f"{operation}: {code}", code=code, after=_LONG_AFTER.get(code, DEFAULT_AFTER))
+    return Retry(f"{operation}: {code}", code=code, after=after or _LONG_AFTER.get(code, DEFAULT_AFTER))
 
 
 def refused(
@@ -77,7 +71,7 @@ def refused(
         return maybe_left(operation, "redirected", effect)
     if 400 <= status < 500 and status not in _UNFINISHED_STATUSES:
         return Permanent(f"{operation}: {code}", code=code)
-    return maybe_left(operation, code, effect, asked=after_of(retry_after, now) if retry_after else None)
+    return maybe_left(operation, code, effect, after=after_of(retry_after, now))
 
 
 _BY_STATUS: dict[int, Callable[[str, str, timedelta], OutboundError]] = {

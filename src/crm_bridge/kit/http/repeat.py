@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import tenacity
 
-from crm_bridge.contract import Retry
-from crm_bridge.kit.http.judge import TRANSIENT_CODES, AskedToWait, Effect
+from crm_bridge.contract import OutboundError, Retry
+from crm_bridge.kit.http.judge import TRANSIENT_CODES, Effect
 
 T = TypeVar("T")
 
@@ -24,18 +24,21 @@ MIN_ATTEMPT_S = 0.5
 _WAIT = tenacity.wait_random(min=0.05, max=0.3)
 
 
+class Believed(Exception):
+    """Carries an error whose answer said itself when to come back: raised as it is, never hurried."""
+
+    def __init__(self, error: OutboundError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
 def heals_at_once(error: BaseException, effect: Effect) -> bool:
-    """Whether the same call may succeed a moment later. A CRM that named its own time is believed, not hurried."""
-    return (
-        isinstance(error, Retry)
-        and not isinstance(error, AskedToWait)
-        and effect is not Effect.ONCE
-        and error.code in TRANSIENT_CODES
-    )
+    """Whether the same call may succeed a moment later."""
+    return isinstance(error, Retry) and effect is not Effect.ONCE and error.code in TRANSIENT_CODES
 
 
 def repeated(attempt: Callable[[], T], *, effect: Effect, ends_at: float) -> T:
-    """What `attempt` returns, or the last `OutboundError` it raised. `ends_at` is monotonic."""
+    """What `attempt` returns, or the last `OutboundError` it raised (or `Believed` carried). `ends_at` is monotonic."""
 
     def give_up(state: tenacity.RetryCallState) -> bool:
         return state.attempt_number >= MAX_ATTEMPTS or time.monotonic() + MIN_ATTEMPT_S > ends_at
@@ -46,4 +49,7 @@ def repeated(attempt: Callable[[], T], *, effect: Effect, ends_at: float) -> T:
         wait=_WAIT,
         reraise=True,
     )
-    return retrying(attempt)
+    try:
+        return retrying(attempt)
+    except Believed as believed:
+        raise believed.error from None

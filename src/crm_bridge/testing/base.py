@@ -1,0 +1,139 @@
+"""What every group of rules shares: the fixtures an author fills in, and how a rule says that it does not apply.
+
+It owns fixtures, skipping and marking, not one rule.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
+
+from crm_bridge.contract import Adapter, Services
+from crm_bridge.registry import load_adapter
+from crm_bridge.testing.handle import EmulatedCrm, Signer
+from crm_bridge.testing.stage import Stage
+
+Rule = TypeVar("Rule", bound=Callable[..., None])
+Value = TypeVar("Value")
+
+DEFAULT_BUDGET: Mapping[str, int] = {"read_case": 5, "write_draft": 3, "send_reply": 4, "changed_since": 2}
+
+
+def proves(*capabilities: str) -> Callable[[Rule], Rule]:
+    """Name what a rule proves, for the report: capabilities as in `Capabilities`, or `always`."""
+
+    def mark(rule: Rule) -> Rule:
+        rule.__proves__ = capabilities  # type: ignore[attr-defined]
+        return rule
+
+    return mark
+
+
+def for_all(strategy: SearchStrategy[Value], check: Callable[[Value], None], *, examples: int) -> None:
+    """Property test inside a test: methods that classes inherit cannot be decorated with `given` themselves."""
+
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def holds(value: Value) -> None:
+        check(value)
+
+    holds()
+
+
+class ContractBase:
+    """Fill in `crm` and `signer`; the rest has defaults.
+
+    `settings`: merged into the connection's table, e.g. short time-outs. `within_s`: no single call may take longer.
+    `samples`: the folder of recorded deliveries. `budget`: most CRM calls of each operation of the adapter.
+    `base_url_key`: where in the table the CRM's address stands. `rate_limits`: the CRM's own answers for "too many
+    calls", as (status, headers, JSON). `not_yet`: rule -> what to write next; such a rule has to fail until it is
+    taken off the list.
+    """
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+    within_s: ClassVar[float] = 15.0
+    samples: ClassVar[Path | None] = None
+    budget: ClassVar[Mapping[str, int]] = DEFAULT_BUDGET
+    base_url_key: ClassVar[str] = "base_url"
+    rate_limits: ClassVar[tuple[tuple[int, Mapping[str, str], Mapping[str, object]], ...]] = ()
+    not_yet: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        for name, reason in cls.not_yet.items():
+            rule = getattr(cls, name, None)
+            if rule is None:
+                raise TypeError(f"{cls.__name__}.not_yet names {name}, which is no rule")
+            setattr(cls, name, _expected_to_fail(rule, reason))
+
+    @pytest.fixture
+    def crm(self) -> Iterator[EmulatedCrm]:
+        """The emulated CRM, started. May have any scope: every rule makes cases of its own."""
+        raise NotImplementedError("give the suite a fixture `crm`: your emulator's handle, started")
+
+    @pytest.fixture
+    def signer(self, crm: EmulatedCrm) -> Signer:
+        """Signs as the CRM signs."""
+        raise NotImplementedError("give the suite a fixture `signer` (see crm_bridge.testing.handle.Signer)")
+
+    def build(self, crm: EmulatedCrm, config: Mapping[str, Any], services: Services) -> Adapter:
+        """An adapter for this connection; found by its name as the bridge finds it."""
+        return load_adapter(crm.adapter, config, services.public_url, services)
+
+    @pytest.fixture
+    def stage(self, crm: EmulatedCrm) -> Iterator[Stage]:
+        """The CRM at rest and an adapter connected to it."""
+        crm.faults.clear()
+        crm.let_index_lag(timedelta())
+        crm.clock.run()
+        crm.hold()
+        crm.deliveries()
+        config = {**crm.config, **self.settings}
+
+        def build(wanted: Mapping[str, Any], services: Services) -> Adapter:
+            return self.build(crm, wanted, services)
+
+        stage = Stage(crm=crm, adapter=_NONE, build=build, config=config)
+        stage.adapter = stage.another()
+        yield stage
+        stage.close()
+        crm.faults.clear()
+        crm.let_index_lag(timedelta())
+        crm.clock.run()
+
+    @pytest.fixture
+    def adapter(self, stage: Stage) -> Adapter:
+        """The adapter of the stage."""
+        return stage.adapter
+
+    @staticmethod
+    def declared(promised: object, what: str) -> None:
+        """Skip this rule unless it is promised."""
+        if not promised:
+            pytest.skip(f"not declared: {what}")
+
+    @staticmethod
+    def playable(possible: object, what: str) -> None:
+        """Skip this rule when the emulated CRM cannot play it."""
+        if not possible:
+            pytest.skip(f"not played by this emulator: {what}")
+
+
+_NONE: Any = None
+
+
+def _expected_to_fail(rule: Callable[..., None], reason: str) -> Callable[..., None]:
+    @functools.wraps(rule)
+    def run(*arguments: Any, **named: Any) -> None:
+        rule(*arguments, **named)
+
+    # A list of its own: `wraps` shares the rule's, and other classes use that.
+    run.pytestmark = [*getattr(rule, "pytestmark", ()), pytest.mark.xfail(reason=reason, strict=True).mark]  # type: ignore[attr-defined]
+    return run
