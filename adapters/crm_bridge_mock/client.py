@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from crm_bridge.contract import Permanent, Reauthenticate, Retry, Services, Token
+from crm_bridge.contract import Conflict, Permanent, Reauthenticate, Retry, Services, Token
 from crm_bridge.kit.http import Answer, Effect, HttpClient
 from crm_bridge.kit.signing import sign_request
 from crm_bridge_mock.schemas import MockConfig
@@ -108,7 +108,10 @@ class MockClient:
     def _read(
         self, operation: str, path: str, *, params: Mapping[str, Any] | None = None, accept: Collection[int] = ()
     ) -> Answer:
-        return self._call(operation, "GET", _api(path), params=params, effect=Effect.READ, accept=accept)
+        try:
+            return self._call(operation, "GET", _api(path), params=params, effect=Effect.READ, accept=accept)
+        except Conflict as error:
+            raise Permanent(error.detail, code=error.code) from None  # a read has nothing to conflict with
 
     # --- access tokens --------------------------------------------------------------------------------------------
 

@@ -157,7 +157,7 @@ def test_adapters_lists_what_each_profile_declares() -> None:
 
 def test_help_lists_only_what_is_built() -> None:
     done = CliRunner().invoke(main, ["--help"])
-    for absent in ("explain", "replay", "doctor", "setup", "prove", "emulate", "pause"):
+    for absent in ("explain", "replay", "doctor", "setup", "prove", "pause"):
         assert absent not in done.output
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.dialects import postgresql
 
 from crm_bridge.core.lifecycle import (
     DECISIONS,
@@ -88,5 +87,5 @@ def test_a_reply_that_may_have_gone_out_is_never_superseded() -> None:
 def test_the_one_live_index_of_the_database_is_the_live_states() -> None:
     index = next(index for index in drafts.indexes if index.name == "drafts_one_live")
     assert index.unique
-    condition = str(index.dialect_options["postgresql"]["where"].compile(dialect=postgresql.dialect()))
+    condition = str(index.dialect_options["postgresql"]["where"])
     assert {state.value for state in DraftState if f"'{state.value}'" in condition} == {state.value for state in LIVE}

@@ -65,7 +65,12 @@ def test_a_waiting_case_is_not_read_again_for_every_message(world: World, monkey
     adapter = world.runtime.connections["demo"].adapter
     reads: list[CaseRef] = []
     real = adapter.read_case
-    monkeypatch.setattr(adapter, "read_case", lambda ref: reads.append(ref) or real(ref))
+
+    def read(ref: CaseRef) -> Any:
+        reads.append(ref)
+        return real(ref)
+
+    monkeypatch.setattr(adapter, "read_case", read)
     for number in range(5):
         world.customer_writes(case, f"Another one: {number}.")
         world.work()
@@ -76,7 +81,8 @@ def test_a_message_right_before_the_model_call_is_read_first(world: World, monke
     from crm_bridge.pipeline import propose
 
     case = world.open_case()
-    real, told = propose.ground, []
+    real: Any = vars(propose)["ground"]
+    told: list[str] = []
 
     def ground_late(*arguments: Any) -> Any:
         if not told:
@@ -124,7 +130,8 @@ def test_a_new_question_that_arrives_while_an_old_case_is_looked_at_is_not_ignor
     from crm_bridge.pipeline import advance
 
     case = world.open_case()
-    real, told = advance._rest, []
+    real = advance._rest
+    told: list[str] = []
 
     def rest_late(turn: Any) -> bool:
         if not told:

@@ -218,7 +218,7 @@ def test_text_a_person_put_into_the_draft_is_never_overwritten(world: World, cas
 def test_undo_before_the_attempt_is_committed_wins(world: World, case: str, around: Around) -> None:
     patient = world.with_policy(undo=timedelta(seconds=0.4))
     patient.decide(case, "accept")
-    undone = []
+    undone: list[Any] = []
 
     def undo() -> None:
         try:

@@ -35,8 +35,12 @@ def test_an_edit_that_names_the_newest_message_is_sent_while_the_new_draft_is_be
 ) -> None:
     old = world.draft(case)
     newer = world.customer_writes(case, "And my invoice?")
-    decide_once = [lambda: world.decide(case, "edit", draft=old, text="About both: …", answers=newer)]
-    world.assistant.before = lambda _context: decide_once and decide_once.pop()() and None
+
+    def decide_once(_context: Any) -> None:
+        world.assistant.before = None
+        world.decide(case, "edit", draft=old, text="About both: …", answers=newer)
+
+    world.assistant.before = decide_once
     world.settle()
     assert world.replies(case) == ["About both: …"]
     assert world.states(case) == ["superseded", "sent"]

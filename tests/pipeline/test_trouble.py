@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,7 +18,7 @@ Worlds = Callable[..., World]
 
 
 @pytest.fixture
-def alone(worlds: Worlds) -> Iterator[World]:
+def alone(worlds: Worlds) -> World:
     return worlds()
 
 
@@ -153,7 +153,7 @@ def test_a_decision_that_comes_while_its_case_is_failing_is_carried_out_at_once(
     monkeypatch.setattr(adapter, "read_case", failing)
     world.agent_writes(case, "A note", public=False)
     world.work()
-    world.settle(within_s=1)
+    world.settle(horizon_s=1)
     assert world.states(case) == ["sent"]
 
 

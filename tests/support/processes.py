@@ -255,6 +255,10 @@ class Demo(Supervised):
 
         until(serving, "the bridge and its desk answer")
 
+    def workers_started(self) -> int:
+        """How often a worker of this demo has got as far as taking work."""
+        return self.log.read_text("utf-8", errors="replace").count('"worker_started"')
+
     def wait_until_idle(self, *, within_s: float = PATIENCE_S) -> None:
         """The CRM has told everything, nothing is due within the next seconds, and nobody is at work."""
         query = """

@@ -205,9 +205,13 @@ class Storm:
 
 
 def kill_and_come_back(demo: Demo, name: str) -> None:
-    """SIGKILL one program, and wait until its supervisor has started another one in its place."""
+    """SIGKILL one program, and wait until its supervisor has another one at work in its place."""
+    started = demo.workers_started()
     killed = demo.kill(name)
     until(lambda: demo.programs().get(name) not in (None, killed), f"{name} is started again")
+    if name == "worker":
+        until(lambda: demo.workers_started() > started, "the worker works again")
+    demo.wait_until_serving()
 
 
 def kill_the_supervisor_and_start_again(demo: Demo) -> None:

@@ -134,13 +134,13 @@ class World:
             crm.deliver()
         return drain(self.runtime)
 
-    def settle(self, within_s: float = 15.0) -> None:
-        """Work until nothing is due and nothing is under way, however long it takes up to a bound."""
+    def settle(self, *, horizon_s: float = 15.0, within_s: float = 180.0) -> None:
+        """Work until nothing is under way or due before the horizon, however long it takes up to a bound."""
         ends = time.monotonic() + within_s
         while True:
             self.work()
             wait = 0.0 if self._told_more() else self._next_due_s()
-            if wait is None or wait > within_s:
+            if wait is None or wait > horizon_s:
                 return
             assert time.monotonic() < ends, "the bridge did not come to rest"
             if wait > 0:

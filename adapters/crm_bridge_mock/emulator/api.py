@@ -1,11 +1,10 @@
-"""`/api`: the HTTP interface the bridge uses. Every request is signed; faults strike here, by operation.
+"""`/api`: the HTTP interface the bridge uses. Every request is signed.
 
-It owns routes, signatures and faults. What an operation does is `api_service.py`.
+It owns routes and signatures. What an operation does is `api_service.py`; faults strike before, in the kit.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +12,6 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from crm_bridge.contract import Delivery, VerificationFailed
-from crm_bridge.kit.emulation import Faults
-from crm_bridge.kit.emulation.faults import LOST_BYTES, FaultRule
 from crm_bridge.kit.signing import verify_request
 from crm_bridge_mock.emulator.api_service import Api
 from crm_bridge_mock.emulator.gate import TOKEN_OPERATION, Gate
@@ -27,11 +24,11 @@ Operation = Callable[..., Answer]
 MAX_CURSOR = 2**62
 
 
-def api_routes(api: Api, faults: Faults, secrets: Sequence[str], gate: Gate) -> Blueprint:
+def api_routes(api: Api, secrets: Sequence[str], gate: Gate) -> Blueprint:
     """The blueprint under `/api/`."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
     for method, rule, name, operation in _table(api):
-        view = _view(name, operation, faults, secrets, gate)
+        view = _view(name, operation, secrets, gate)
         blueprint.add_url_rule(rule, endpoint=name, view_func=view, methods=[method])
     return blueprint
 
@@ -59,31 +56,17 @@ def _table(api: Api) -> tuple[tuple[str, str, str, Operation], ...]:
     )
 
 
-def _view(
-    name: str, operation: Operation, faults: Faults, secrets: Sequence[str], gate: Gate
-) -> Callable[..., Response]:
+def _view(name: str, operation: Operation, secrets: Sequence[str], gate: Gate) -> Callable[..., Response]:
     def view(**arguments: str) -> Response:
-        gate.count(name)
         try:
             verify_request(_delivery(), secrets)
         except VerificationFailed as failed:
             return respond(problem(401, "not_verified", f"The request is not signed as it should be: {failed.reason}."))
         if not gate.admits(name, request.headers.get("Authorization")):
             return respond(problem(401, "token_ended", "Ask for a fresh access token."))
-        return _disturbed(faults.take(name), lambda: operation(**arguments))
+        return _answered(lambda: operation(**arguments))
 
     return view
-
-
-def _disturbed(rule: FaultRule | None, operate: Callable[[], Answer]) -> Response:
-    """The answer of an operation under a fault."""
-    if rule is None:
-        return _answered(operate)
-    time.sleep(rule.delay_s)
-    if not rule.drop_answer_after_effect:
-        return _failed(rule) if rule.status else _answered(operate)
-    effect = _answered(operate)
-    return _failed(rule) if rule.status else _lost(effect)
 
 
 def _answered(operate: Callable[[], Answer]) -> Response:
@@ -91,18 +74,6 @@ def _answered(operate: Callable[[], Answer]) -> Response:
         return respond(operate())
     except Refused as refused:
         return respond(refused.answer)
-
-
-def _failed(rule: FaultRule) -> Response:
-    return respond(problem(rule.status or 500, "fault", "A fault was asked for."), retry_after=rule.retry_after)
-
-
-def _lost(answer: Response) -> Response:
-    """Announce more than comes: the connection breaks off and the caller cannot know what happened."""
-    start = answer.get_data()[:1]
-    length = {"Content-Length": str(len(start) + LOST_BYTES)}
-    # An iterator, so that the announced length is not corrected.
-    return Response(iter((start,)), headers=length, content_type="application/json")
 
 
 def _delivery() -> Delivery:

@@ -1,14 +1,11 @@
-"""Who may call `/api`: signatures always, and access tokens that end in the profile that has them. It counts the calls.
+"""Who may call `/api`: signatures always, and access tokens that end in the profile that has them.
 
-It owns tokens and counters, not what an operation does. Tokens are records: they survive a restart like everything.
+It owns tokens, not what an operation does. Tokens are records: they survive a restart like everything.
 """
 
 from __future__ import annotations
 
 import secrets
-import threading
-from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,25 +17,12 @@ TOKEN_OPERATION = "token"  # noqa: S105 - the name of an operation
 
 
 class Gate:
-    """Tokens and call counts of one emulated CRM; usable from several threads."""
+    """Tokens of one emulated CRM; usable from several threads."""
 
     def __init__(self, records: RecordStore, clock: EmulatorClock, profile: Profile) -> None:
         self._records = records
         self._clock = clock
         self._profile = profile
-        self._lock = threading.Lock()
-        self._calls: Counter[str] = Counter()
-
-    @property
-    def calls(self) -> Mapping[str, int]:
-        """Calls so far, by operation."""
-        with self._lock:
-            return dict(self._calls)
-
-    def count(self, operation: str) -> None:
-        """One more call."""
-        with self._lock:
-            self._calls[operation] += 1
 
     def issue(self) -> dict[str, Any]:
         """A fresh token: {access_token, expires_in}."""

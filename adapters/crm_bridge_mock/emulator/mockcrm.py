@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,8 @@ class MockCrm(Emulator):
     `secrets`: `whsec_…`, the first signs and every one verifies; none makes one. `transport` is how the bridge is
     reached (`into_wsgi(app)` for a bridge in this process). `desk` is what agents can do, `state` the records below.
     """
+
+    api = "api"
 
     def __init__(
         self,
@@ -72,15 +74,10 @@ class MockCrm(Emulator):
         """The configuration of the connection on the bridge's side; the mock has to be started."""
         return {"base_url": self.base_url, "webhook_secrets": list(self.secrets), "profile": self.profile.name}
 
-    @property
-    def calls(self) -> Mapping[str, int]:
-        """Calls of its API so far, by operation."""
-        return self.gate.calls
-
     @cached_property
     def app(self) -> Flask:
         """The WSGI app: API, desk API and pages."""
-        api = api_routes(Api(self.state, self.drafts, self.gate), self.faults, self.secrets, self.gate)
+        api = api_routes(Api(self.state, self.drafts, self.gate), self.secrets, self.gate)
         return create_app(
             desk=self.desk,
             routes=[api, desk_api_routes(self.desk)],
@@ -106,6 +103,10 @@ class MockCrm(Emulator):
         else:
             url += f"/{path_token(self.secrets[0])}"
         return Outgoing(method="POST", url=url, headers=headers, body=body)
+
+    def expire_tokens(self) -> bool:
+        """Refuse every token given out so far; False in a profile without tokens."""
+        return self.gate.expire()
 
     def seed(self) -> int:
         """Load the example cases and articles into an empty CRM; how many cases."""

@@ -25,6 +25,7 @@ from rich.markup import escape
 
 from crm_bridge.bootstrap import environment_for_children, open_database
 from crm_bridge.cli.edge import WRONG
+from crm_bridge.cli.emulate import check_faults
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, EventKind, SupervisorEvent
 from crm_bridge.cli.up import STOP_TIMEOUT_S, log_event, serving
@@ -48,6 +49,7 @@ class _Demo:
     desk_port: int
     data_dir: Path
     crm: str
+    faults: Path | None
 
     @property
     def public_url(self) -> str:
@@ -69,13 +71,19 @@ class _Demo:
     help="Where everything is kept; delete it to start anew.",
 )
 @click.option("--crm", default="mock", show_default=True, help="Which embedded CRM to play.")
+@click.option(
+    "--faults",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fault rules the embedded CRM plays, as for emulate.",
+)
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
-def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, no_open: bool) -> None:
+def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Path | None, no_open: bool) -> None:
     """Bridge, worker, database and an embedded CRM with example cases. Ctrl-C stops all of it."""
     if crm not in emulator_names():
         raise InvalidConfig("--crm", f"expected one of: {', '.join(emulator_names())}")
     console = Console(stderr=False)
-    wanted = _Demo(port=port, desk_port=desk_port or port + 1, data_dir=data_dir.resolve(), crm=crm)
+    check_faults(faults)
+    wanted = _Demo(port=port, desk_port=desk_port or port + 1, data_dir=data_dir.resolve(), crm=crm, faults=faults)
     if wanted.port == wanted.desk_port:
         raise InvalidConfig("--desk-port", f"the bridge listens on {port} already; choose another port")
     _require_free(wanted.port, "--port")
@@ -176,6 +184,7 @@ def _crm_process(wanted: _Demo) -> Child:
         *("--connection", DEMO_CONNECTION),
         *("--secret-file", str(wanted.data_dir / "webhook.secret")),
         "--seed",
+        *(("--faults", str(wanted.faults.resolve())) if wanted.faults is not None else ()),
     ]
     return Child(name="crm", argv=[*emulator_command(wanted.crm), *arguments], env=dict(os.environ))
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "db": "crm_bridge.cli.database",
     "check": "crm_bridge.cli.check",
     "adapters": "crm_bridge.cli.adapters",
+    "emulate": "crm_bridge.cli.emulate",
 }
 
 

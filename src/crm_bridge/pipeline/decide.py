@@ -6,24 +6,43 @@ moved on is a `DecisionConflict` that says who, when and what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from crm_bridge.contract import Agent, BridgeError, Decider, DecisionKind, Flag, Message, PanelState, Severity
+from crm_bridge.contract import Agent, Decider, DecisionKind, Severity
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.textmatch import normalise
+from crm_bridge.pipeline.locked import (
+    DecisionConflict,
+    FlagsNotAcknowledged,
+    InvalidDecision,
+    Locked,
+    UnknownDraft,
+    conflict,
+    under_lock,
+    wake,
+)
 from crm_bridge.pipeline.observe import newer_words, seen_by_edit
-from crm_bridge.pipeline.panel import PanelView, build_view, require_visible
+from crm_bridge.pipeline.panel import PanelView
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
-from crm_bridge.store import cases, decisions, drafts, queue
-from crm_bridge.store.cases import CaseRow
+from crm_bridge.store import cases, decisions, drafts
 from crm_bridge.store.database import now
-from crm_bridge.store.decisions import DecisionRow, Said
+from crm_bridge.store.decisions import Said
 from crm_bridge.store.drafts import DraftRow
-from crm_bridge.store.tables import cases as cases_table
+
+__all__ = [
+    "MAX_TEXT_CHARS",
+    "DecisionConflict",
+    "DecisionRequest",
+    "FlagsNotAcknowledged",
+    "InvalidDecision",
+    "UnknownDraft",
+    "begin_again",
+    "decide",
+    "settle",
+    "undo",
+]
 
 MAX_TEXT_CHARS = 100_000
 
@@ -33,36 +52,6 @@ _STEPS = {
     DecisionKind.REJECT: DraftStep.REJECT,
     DecisionKind.RESPOND: DraftStep.RESPOND,
 }
-
-
-class UnknownDraft(BridgeError):
-    """This connection has no such draft."""
-
-
-class InvalidDecision(BridgeError):
-    """The decision makes no sense as asked; the text says what to do."""
-
-
-class FlagsNotAcknowledged(BridgeError):
-    """Blocking flags must be acknowledged by name."""
-
-    def __init__(self, flags: tuple[Flag, ...]) -> None:
-        super().__init__("acknowledge these flags by name, or edit the text")
-        self.flags = flags
-
-
-class DecisionConflict(BridgeError):
-    """The draft has moved on: who decided or what superseded it, the current revision, and what is new."""
-
-    def __init__(self, detail: str, view: PanelView, newest: DecisionRow | None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.by = newest.agent_name if newest else ""
-        self.at: datetime | None = newest.decided_at if newest else view.state.since
-        self.revision = view.draft.revision if view.draft else 0
-        self.new_messages: tuple[Message, ...] = view.new_messages
-        self.state: PanelState = view.state
-        self.view = view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,16 +68,6 @@ class DecisionRequest:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Locked:
-    """A case under its lock, the draft asked about, and the newest one."""
-
-    transaction: sa.Connection
-    case: CaseRow
-    draft: DraftRow
-    newest: DraftRow
-
-
 def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRequest, agent: Agent) -> PanelView:
     """Take a decision.
 
@@ -97,7 +76,7 @@ def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRe
     known = runtime.connection(connection)
     _check_request(known, request)
 
-    def work(locked: _Locked) -> None:
+    def work(locked: Locked) -> None:
         if _already_said(runtime, locked, request, agent):
             return
         if request.kind is DecisionKind.RESPOND:
@@ -107,7 +86,7 @@ def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRe
         else:
             _approve(runtime, known, locked, request, agent)
 
-    return _under_lock(runtime, known, draft_id, agent, work)
+    return under_lock(runtime, known, draft_id, agent, work)
 
 
 def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revision: int | None = None) -> PanelView:
@@ -115,14 +94,14 @@ def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revi
     known = runtime.connection(connection)
     _check_decides(known)
 
-    def work(locked: _Locked) -> None:
+    def work(locked: Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
         if _undone_before(locked, agent):
             return
         wrong_revision = revision is not None and revision != draft.revision
         too_late = draft.send_after is None or draft.send_after <= moment
         if draft.state is not DraftState.APPROVED or wrong_revision or too_late:
-            raise _conflict(runtime, locked, "It is too late to undo: the reply is on its way.")
+            raise conflict(runtime, locked, "It is too late to undo: the reply is on its way.")
         said = Said(kind="undo", revision=draft.revision, agent=agent, source="panel")
         decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
         unwritten = draft.remote_id is None
@@ -141,9 +120,9 @@ def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revi
             approved_at=None,
             decision="",
         )
-        _wake(locked, moment)
+        wake(locked, moment)
 
-    return _under_lock(runtime, known, draft_id, agent, work)
+    return under_lock(runtime, known, draft_id, agent, work)
 
 
 def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: Agent) -> PanelView:
@@ -151,12 +130,12 @@ def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: 
     known = runtime.connection(connection)
     kind = "settle_sent" if sent else "settle_resend"
 
-    def work(locked: _Locked) -> None:
+    def work(locked: Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
         if draft.state is not DraftState.UNCONFIRMED:
             if _same_person_said(locked, agent, kind):
                 return
-            raise _conflict(runtime, locked, "There is nothing to settle any more.")
+            raise conflict(runtime, locked, "There is nothing to settle any more.")
         said = Said(kind=kind, revision=draft.revision, agent=agent, source="panel")
         decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
         if sent:
@@ -176,58 +155,9 @@ def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: 
                 approver_name=agent.name,
                 approved_at=moment,
             )
-        _wake(locked, moment, then=known.policy.undo)
+        wake(locked, moment, then=known.policy.undo)
 
-    return _under_lock(runtime, known, draft_id, agent, work)
-
-
-# --- the frame ----------------------------------------------------------------------------------------------------
-
-
-def _under_lock(
-    runtime: Runtime,
-    known: ConnectionRuntime,
-    draft_id: str,
-    agent: Agent,
-    work: Callable[[_Locked], None],
-) -> PanelView:
-    """Find the draft, respect who may see its case, lock the case row, work, and show what is true then."""
-
-    def find(transaction: sa.Connection) -> str:
-        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
-        if draft is None or draft.connection != known.name:
-            raise UnknownDraft("there is no such draft")
-        ref = transaction.execute(sa.select(cases_table.c.ref).where(cases_table.c.id == draft.case_id))
-        return str(ref.scalar_one())
-
-    require_visible(known, agent, runtime.store.run(find))
-
-    def locked_work(transaction: sa.Connection) -> PanelView:
-        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
-        assert draft is not None
-        case = cases.lock(transaction, draft.case_id)
-        # Read again under the lock: what was read before it may be old.
-        draft = drafts.get(transaction, runtime.store.cipher, draft_id)
-        newest = drafts.latest(transaction, runtime.store.cipher, case.id)
-        assert draft is not None
-        assert newest is not None
-        work(_Locked(transaction=transaction, case=case, draft=draft, newest=newest))
-        return build_view(runtime, transaction, cases.lock(transaction, case.id))
-
-    return runtime.store.run(locked_work)
-
-
-def _wake(locked: _Locked, moment: datetime, *, then: timedelta = timedelta(0)) -> None:
-    """Make the case due now, so that the new state is shown, and again when the undo window ends."""
-    queue.make_due(locked.transaction, locked.case.id, moment)
-    queue.nudge(locked.transaction)
-    if then > timedelta(0):
-        queue.nudge(locked.transaction, after=then)
-
-
-def _conflict(runtime: Runtime, locked: _Locked, detail: str) -> DecisionConflict:
-    view = build_view(runtime, locked.transaction, locked.case)
-    return DecisionConflict(detail, view, decisions.newest_of_case(locked.transaction, locked.case.id))
+    return under_lock(runtime, known, draft_id, agent, work)
 
 
 # --- checks -------------------------------------------------------------------------------------------------------
@@ -248,7 +178,7 @@ def _check_decides(known: ConnectionRuntime) -> None:
         raise InvalidDecision("this connection is only watched: nothing is sent from here")
 
 
-def _already_said(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> bool:
+def _already_said(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: Agent) -> bool:
     """Looked at first: the same answer again changes nothing and is no conflict, whatever happened since."""
     text = request.text if request.kind is DecisionKind.EDIT else None
     wanted = (request.kind.value, request.revision, agent.id, decisions.text_hash(text))
@@ -256,11 +186,11 @@ def _already_said(runtime: Runtime, locked: _Locked, request: DecisionRequest, a
         if (row.kind, row.revision, row.agent_id, row.text_hash) == wanted:
             return True
         if request.idempotency_key is not None and row.idempotency_key == request.idempotency_key:
-            raise _conflict(runtime, locked, "This idempotency key was used for another decision.")
+            raise conflict(runtime, locked, "This idempotency key was used for another decision.")
     return False
 
 
-def _undone_before(locked: _Locked, agent: Agent) -> bool:
+def _undone_before(locked: Locked, agent: Agent) -> bool:
     """Undo pressed twice: the first one stands, and nothing was decided since."""
     said = decisions.of_draft(locked.transaction, locked.draft.id)
     return (
@@ -271,20 +201,20 @@ def _undone_before(locked: _Locked, agent: Agent) -> bool:
     )
 
 
-def _same_person_said(locked: _Locked, agent: Agent, kind: str) -> bool:
+def _same_person_said(locked: Locked, agent: Agent, kind: str) -> bool:
     said = decisions.of_draft(locked.transaction, locked.draft.id)
     return bool(said) and said[0].kind == kind and said[0].agent_id == agent.id
 
 
-def _require_current(runtime: Runtime, locked: _Locked, request: DecisionRequest) -> None:
+def _require_current(runtime: Runtime, locked: Locked, request: DecisionRequest) -> None:
     """The decision must be about the newest draft as it stands now."""
     step = _STEPS[request.kind]
     current = locked.newest.id == locked.draft.id and locked.draft.revision == request.revision
     if not current or not allows(locked.draft.state, step):
-        raise _conflict(runtime, locked, _why_not(locked))
+        raise conflict(runtime, locked, _why_not(locked))
 
 
-def _why_not(locked: _Locked) -> str:
+def _why_not(locked: Locked) -> str:
     state = locked.draft.state
     if state in {DraftState.APPROVED, DraftState.ATTEMPTED, DraftState.SENT, DraftState.UNCONFIRMED}:
         return "Somebody has decided this draft already."
@@ -297,7 +227,7 @@ def _why_not(locked: _Locked) -> str:
 
 
 def _approve(
-    runtime: Runtime, known: ConnectionRuntime, locked: _Locked, request: DecisionRequest, agent: Agent
+    runtime: Runtime, known: ConnectionRuntime, locked: Locked, request: DecisionRequest, agent: Agent
 ) -> None:
     draft = _rebase_target(runtime, locked, request)
     if draft is None:
@@ -341,10 +271,10 @@ def _approve(
         reason="",
         detail="",
     )
-    _wake(locked, moment, then=known.policy.undo)
+    wake(locked, moment, then=known.policy.undo)
 
 
-def _answered_message(locked: _Locked, draft: DraftRow, request: DecisionRequest) -> str:
+def _answered_message(locked: Locked, draft: DraftRow, request: DecisionRequest) -> str:
     """The message a reply answers: the one an edit names, when that is newer than what its author's draft saw."""
     named = request.answers if request.kind is DecisionKind.EDIT else None
     if named and (draft.id != locked.draft.id or named not in locked.draft.seen):
@@ -352,7 +282,7 @@ def _answered_message(locked: _Locked, draft: DraftRow, request: DecisionRequest
     return draft.answers
 
 
-def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) -> DraftRow | None:
+def _rebase_target(runtime: Runtime, locked: Locked, request: DecisionRequest) -> DraftRow | None:
     """The draft an edit is re-based to: its author named the newest public message, so nothing newer is missed.
 
     None: not a re-based edit, the ordinary rule decides. Raises `DecisionConflict` when the named message is not
@@ -364,13 +294,13 @@ def _rebase_target(runtime: Runtime, locked: _Locked, request: DecisionRequest) 
         return None
     said = cases.messages(locked.transaction, runtime.store.cipher, locked.case.id)
     if newer_words(said, request.answers):
-        raise _conflict(runtime, locked, "Something newer was said than the message your edit answers.")
+        raise conflict(runtime, locked, "Something newer was said than the message your edit answers.")
     if newest.live:
         if not allows(newest.state, DraftStep.EDIT):
-            raise _conflict(runtime, locked, "Somebody has decided the newest draft already.")
+            raise conflict(runtime, locked, "Somebody has decided the newest draft already.")
         return newest
     if newest.state not in {DraftState.SUPERSEDED, DraftState.REFUSED}:
-        raise _conflict(runtime, locked, _why_not(locked))
+        raise conflict(runtime, locked, _why_not(locked))
     return drafts.begin(
         locked.transaction,
         runtime.store.cipher,
@@ -397,7 +327,7 @@ def _require_acknowledged(draft: DraftRow, request: DecisionRequest, text: str) 
         raise FlagsNotAcknowledged(open_flags)
 
 
-def _reject(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> None:
+def _reject(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: Agent) -> None:
     _require_current(runtime, locked, request)
     moment = now(locked.transaction)
     decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
@@ -410,16 +340,16 @@ def _reject(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: 
         approver_id=agent.id,
         approver_name=agent.name,
     )
-    _wake(locked, moment)
+    wake(locked, moment)
 
 
-def _respond(runtime: Runtime, locked: _Locked, request: DecisionRequest, agent: Agent) -> None:
+def _respond(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: Agent) -> None:
     _require_current(runtime, locked, request)
     moment = now(locked.transaction)
     decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
     old = drafts.take_step(locked.transaction, runtime.store.cipher, locked.draft, DraftStep.RESPOND)
     begin_again(runtime, locked.transaction, old, request.comment)
-    _wake(locked, moment)
+    wake(locked, moment)
 
 
 def begin_again(runtime: Runtime, transaction: sa.Connection, old: DraftRow, instruction: str) -> DraftRow:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from crm_bridge.contract import Adapter, Services
-from crm_bridge.registry import load_adapter
+from crm_bridge.contract import Adapter, AdapterFactory, Services
+from crm_bridge.registry import ADAPTER_GROUP
+from crm_bridge.testing.forms import Form
 from crm_bridge.testing.handle import EmulatedCrm, Signer
 from crm_bridge.testing.stage import Stage
 
@@ -50,7 +52,8 @@ def for_all(strategy: SearchStrategy[Value], check: Callable[[Value], None], *, 
 class ContractBase:
     """Fill in `crm` and `signer`; the rest has defaults.
 
-    `settings`: merged into the connection's table, e.g. short time-outs. `within_s`: no single call may take longer.
+    `settings`: merged into the connection's table. `impatient`: settings under which calls give up soon, for rules that
+    make the adapter wait for its deadline. `within_s`: no single call may take longer, whatever is played.
     `samples`: the folder of recorded deliveries. `budget`: most CRM calls of each operation of the adapter.
     `base_url_key`: where in the table the CRM's address stands. `rate_limits`: the CRM's own answers for "too many
     calls", as (status, headers, JSON). `not_yet`: rule -> what to write next; such a rule has to fail until it is
@@ -58,6 +61,7 @@ class ContractBase:
     """
 
     settings: ClassVar[Mapping[str, Any]] = {}
+    impatient: ClassVar[Mapping[str, Any]] = {}
     within_s: ClassVar[float] = 15.0
     samples: ClassVar[Path | None] = None
     budget: ClassVar[Mapping[str, int]] = DEFAULT_BUDGET
@@ -84,8 +88,8 @@ class ContractBase:
         raise NotImplementedError("give the suite a fixture `signer` (see crm_bridge.testing.handle.Signer)")
 
     def build(self, crm: EmulatedCrm, config: Mapping[str, Any], services: Services) -> Adapter:
-        """An adapter for this connection; found by its name as the bridge finds it."""
-        return load_adapter(crm.adapter, config, services.public_url, services)
+        """An adapter for this connection, by what its entry point names."""
+        return _factory(crm.adapter)(config, services)
 
     @pytest.fixture
     def stage(self, crm: EmulatedCrm) -> Iterator[Stage]:
@@ -113,6 +117,10 @@ class ContractBase:
         """The adapter of the stage."""
         return stage.adapter
 
+    def _patience(self, form: Form) -> Mapping[str, Any]:
+        """Settings for an adapter that is put under this form."""
+        return self.impatient if form.slow else {}
+
     @staticmethod
     def declared(promised: object, what: str) -> None:
         """Skip this rule unless it is promised."""
@@ -127,6 +135,16 @@ class ContractBase:
 
 
 _NONE: Any = None
+
+
+@functools.cache
+def _factory(name: str) -> AdapterFactory:
+    """What the entry point of this adapter names; looked up once, since the suite builds hundreds."""
+    found = list(entry_points(group=ADAPTER_GROUP, name=name))
+    if not found:
+        raise LookupError(f"no adapter {name!r} is installed: install its package, or give the class a `build`")
+    factory: AdapterFactory = found[0].load()
+    return factory
 
 
 def _expected_to_fail(rule: Callable[..., None], reason: str) -> Callable[..., None]:

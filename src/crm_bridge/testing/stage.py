@@ -69,11 +69,11 @@ class Stage:
         self._made.append(made)
         return made
 
-    def wired(self, base_url_key: str) -> tuple[Adapter, FaultyWire]:
-        """An adapter that reaches the CRM through a wire that can be broken."""
+    def wired(self, base_url_key: str, settings: Mapping[str, Any] | None = None) -> tuple[Adapter, FaultyWire]:
+        """An adapter that reaches the CRM through a wire that can be broken; `settings` are merged into its table."""
         wire = FaultyWire(str(self.crm.config[base_url_key]))
         self._wires.append(wire)
-        return self.another(config={**self.config, base_url_key: wire.base_url}), wire
+        return self.another(config={**self.config, **(settings or {}), base_url_key: wire.base_url}), wire
 
     def close(self) -> None:
         """Close what was made."""

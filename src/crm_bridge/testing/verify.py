@@ -182,7 +182,7 @@ class Verifying(ContractBase):
             body=st.binary(max_size=200),
             received_at=st.datetimes(timezones=st.just(UTC)),
         )
-        for_all(strange, lambda delivery: _refused(adapter, delivery), examples=150)
+        for_all(strange, lambda delivery: _refused(adapter, delivery), examples=80)
 
     @proves("panel")
     def test_the_agent_of_a_panel_call_is_who_the_crm_says(self, stage: Stage, signer: Signer) -> None:
@@ -279,5 +279,3 @@ def _watch_comparisons(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def _names_of(function: Callable[..., Any], namespace: Mapping[str, Any]) -> list[str]:
     return [name for name, value in list(namespace.items()) if value is function]
-
-

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 _INDEX = "CREATE INDEX IF NOT EXISTS outbox_by_state ON outbox (state, position)"
 _PENDING = "SELECT position, batch, event FROM outbox WHERE state = 'pending' ORDER BY position LIMIT ?"
 _OF_BATCH = "SELECT position, event FROM outbox WHERE batch = ? AND state = 'pending' ORDER BY position"
+_RELEASE = "UPDATE outbox SET state = 'pending' WHERE state = 'held'"
 _MARK = "UPDATE outbox SET state = ?, attempts = attempts + 1 WHERE batch = ?"
 
 
@@ -41,6 +42,7 @@ class Outbox:
         self._batch_size = batch_size
         records.execute(_TABLE)
         records.execute(_INDEX)
+        records.execute(_RELEASE)  # what was held back when the process ended
 
     def add(self, event: dict[str, Any]) -> None:
         """Queue an event, inside the transaction of the change it tells of."""
@@ -49,7 +51,7 @@ class Outbox:
 
     def pending(self) -> int:
         """How many events wait."""
-        return int(self._records.execute("SELECT count(*) FROM outbox WHERE state = 'pending'")[0][0])
+        return int(self._records.execute("SELECT count(*) FROM outbox WHERE state IN ('pending', 'held')")[0][0])
 
     def refused(self) -> int:
         """How many events the receiver will never take."""
@@ -57,7 +59,7 @@ class Outbox:
 
     def next_batch(self) -> Batch | None:
         """The oldest batch that waits, or None. A new one is formed of the oldest events without a batch."""
-        if not self.pending():
+        if not self._records.execute("SELECT 1 FROM outbox WHERE state = 'pending' LIMIT 1"):
             return None  # no transaction, whose commit would wake the sender again
         with self._records.transaction():
             rows = self._records.execute(_PENDING, (self._batch_size,))
@@ -78,6 +80,23 @@ class Outbox:
     def failed(self, batch: Batch) -> None:
         """It was not taken; it stays first in line."""
         self._mark(batch, "pending")
+
+    def hold(self, batch: Batch) -> None:
+        """Keep it back until `release`; others go first."""
+        with self._records.transaction():
+            self._records.execute("UPDATE outbox SET state = 'held' WHERE batch = ?", (batch.id,))
+
+    def held(self) -> int:
+        """How many events are held back."""
+        return int(self._records.execute("SELECT count(*) FROM outbox WHERE state = 'held'")[0][0])
+
+    def release(self) -> int:
+        """Let what was held back wait in line again; how many events."""
+        held = self.held()
+        if held:
+            with self._records.transaction():
+                self._records.execute(_RELEASE)
+        return held
 
     def refuse(self, batch: Batch) -> None:
         """It was refused for good: taken apart into single events; a single one is set aside, never dropped."""

@@ -8,6 +8,8 @@ from typing import Any
 from waitress import wasyncore
 from waitress.server import create_server
 
+from crm_bridge.kit.emulation.wire import WiredChannel
+
 THREADS = 8
 CONNECTIONS = 1000
 MAX_BODY_BYTES = 2_000_000
@@ -30,6 +32,8 @@ class Server:
             clear_untrusted_proxy_headers=True,
             ident="",
         )
+        self._server.channel_class = WiredChannel
+        self._server.adj.send_bytes = 1  # what is said is sent: a dripping answer has to drip
         self.host = host
         self.port = int(self._server.effective_port)
         self._stopping = threading.Event()

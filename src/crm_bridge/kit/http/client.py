@@ -86,12 +86,13 @@ class HttpClient:
         effect: Effect,
         params: Params | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         total_s: float | None = None,
         accept: Collection[int] = (),
     ) -> Answer:
-        """One call of `path` below the base URL; `json` (a value to encode) or `body` (bytes), not both.
+        """One call of `path` below the base URL with `json` (a value to encode), a `form`, `body` (bytes) or nothing.
 
         `operation` is a short name for logs and errors. Statuses of 2xx and those in `accept` come back as an
         `Answer`; everything else is an `OutboundError` of the contract. Reads and idempotent calls are tried up to
@@ -99,7 +100,7 @@ class HttpClient:
         """
         if self._closed:
             raise RuntimeError("this client is closed")
-        content, content_headers = content_of(operation, json, body)
+        content, content_headers = content_of(operation, json, form, body)
         call = Call(
             operation=operation,
             method=method.upper(),

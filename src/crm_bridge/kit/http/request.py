@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 import urllib3.exceptions
@@ -35,12 +36,16 @@ class Call:
     ends_at: float
 
 
-def content_of(operation: str, value: Any, body: bytes | None) -> tuple[bytes, dict[str, str]]:
-    """Bytes and headers of a body given as a JSON value or as bytes. Raises `Permanent` for what is no JSON."""
+def content_of(
+    operation: str, value: Any, form: Mapping[str, str] | None, body: bytes | None
+) -> tuple[bytes, dict[str, str]]:
+    """Bytes and headers of a body given as a JSON value, a form or bytes. Raises `Permanent` for what is no JSON."""
+    if sum(given is not None for given in (value, form, body)) > 1:
+        raise ValueError("give one of json, form and body")
+    if form is not None:
+        return urlencode(form).encode("ascii"), {"Content-Type": "application/x-www-form-urlencoded"}
     if value is None:
         return body or b"", {}
-    if body is not None:
-        raise ValueError("give json or body, not both")
     try:
         encoded = json_codec.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (ValueError, TypeError, RecursionError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crm_bridge.contract import Decider, DecisionKind, Sends, StateKind
+from crm_bridge.contract import Decider, DecisionKind, StateKind
 from crm_bridge.core.lifecycle import DraftState
 from crm_bridge.pipeline.decide import (
     DecisionConflict,
@@ -84,7 +84,7 @@ def edit_in_place(play: Play, ticket: Ticket, agent: str) -> None:
 def remove_draft(play: Play, ticket: Ticket) -> None:
     if ticket.company.crm.remove_draft(ticket.ref):
         play.tell(f"Somebody removes the draft of {ticket} in the CRM.")
-        ticket.human = None
+        ticket.human, ticket.removed = None, True
 
 
 def send_natively(play: Play, ticket: Ticket, agent: str, *, edited: bool) -> None:

@@ -29,7 +29,10 @@ class Broken(BaseException):
 
 @dataclass(kw_only=True, eq=False)
 class Ticket:
-    """A case of the story. `human`: what a person wrote over our draft, until somebody decides on it."""
+    """A case of the story. `human`: what a person wrote over our draft, until somebody decides on it.
+
+    `removed`: a person took our draft away.
+    """
 
     number: int
     connection: str
@@ -38,6 +41,7 @@ class Ticket:
     customer: str
     mark: str
     human: str | None = None
+    removed: bool = False
     deleted: bool = False
     merged_into: Ticket | None = None
 
@@ -81,14 +85,17 @@ class Play:
     stopped: set[str] = field(default_factory=set)
     seen_revisions: dict[tuple[int, int], tuple[str, str | None]] = field(default_factory=dict)
     seen_sequences: dict[int, int] = field(default_factory=dict)
+    decrypted: dict[bytes, str] = field(default_factory=dict)
     first_event: int = 0
+    first_case: int = 0
     writes: int = 0
     depth: int = 0
 
     def __post_init__(self) -> None:
         self.bags = {connection: [] for connection in self.stage.companies}
         self.stored = {connection: set() for connection in self.stage.companies}
-        self.first_event = self.stage.ask("select coalesce(max(id), 0) from events")[0][0]
+        newest = "select (select coalesce(max(id), 0) from events), (select coalesce(max(id), 0) from cases)"
+        self.first_event, self.first_case = self.stage.ask(newest)[0]
         self.stage.assistant.seen = self.look_at_prompt
 
     # --- words ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -18,14 +18,20 @@ from crm_bridge.testing.stories.machine import StoryBroken, Theatre, machine_for
 from crm_bridge.testing.stories.play import Play
 from crm_bridge.testing.stories.stage import MakeCrm, build_stage
 
-STEPS = 14
+STEPS = 12
 
 
 def crm_maker(adapter: str, **options: Any) -> MakeCrm:
-    """Makes the emulated CRM of an installed adapter: `build` of the module `handle` beside its entry point."""
-    package = load_emulator(adapter).__module__.rpartition(".")[0] or load_emulator(adapter).__module__
-    build: Callable[..., EmulatedCrm] = importlib.import_module(f"{package}.handle").build
+    """Makes the emulated CRM of an installed adapter: the handle in the module `handle` beside its emulator."""
+    emulator = load_emulator(adapter)
+    package = emulator.__module__.rpartition(".")[0]
+    module = importlib.import_module(f"{package}.handle")
+    build = next(value for value in vars(module).values() if _is_handle(value, module.__name__))
     return lambda connection: build(connection=connection, **options)
+
+
+def _is_handle(value: object, module: str) -> TypeGuard[Callable[..., EmulatedCrm]]:
+    return isinstance(value, type) and value.__module__ == module and hasattr(value, "deliveries")
 
 
 def tell_stories(

@@ -24,7 +24,8 @@ from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.pipeline.work import work_on
 from crm_bridge.registry import load_adapter
 from crm_bridge.store import connections, queue
-from crm_bridge.store.database import Store
+from crm_bridge.store.database import Store, sqlalchemy_url
+from crm_bridge.store.encryption import Cipher, new_key
 from crm_bridge.store.services import services_for
 from crm_bridge.testing.handle import EmulatedCrm
 from crm_bridge.testing.stories.boundaries import Watch, WatchedAdapter, WatchedStore
@@ -169,6 +170,17 @@ class Stage:
     def sql(self, statement: str, **values: Any) -> None:
         every = {"names": self.names, **values}
         self.store.run(lambda transaction: transaction.execute(sa.text(statement), every))
+
+
+def open_store(url: str) -> Store:
+    """A store for stories only: what a crash of the machine would lose may be lost, and no connection grows old."""
+    engine = sa.create_engine(
+        sqlalchemy_url(url),
+        pool_size=4,
+        hide_parameters=True,
+        connect_args={"options": "-c timezone=UTC -c statement_timeout=30000 -c synchronous_commit=off"},
+    )
+    return Store(engine=engine, cipher=Cipher([new_key()]))
 
 
 def build_stage(store: Store, make_crm: MakeCrm) -> Stage:

@@ -32,9 +32,7 @@ MEANWHILE: Mapping[str, Meanwhile] = {
     "the draft is removed": people.remove_draft,
     "the case is closed": people.close,
     "the case is deleted": people.delete,
-    "the connection is stopped": lambda play, ticket: people.stop(
-        play, play.stage.names.index(ticket.connection)
-    ),
+    "the connection is stopped": lambda play, ticket: people.stop(play, play.stage.names.index(ticket.connection)),
 }
 DIES, SLEEPS = "dies", "sleeps"
 HAPPENS = (DIES, SLEEPS, *MEANWHILE)

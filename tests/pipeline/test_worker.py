@@ -1,0 +1,72 @@
+"""The worker process's own part: the queue's app, its threads, its end. What it does is tested case by case."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+from world import World
+
+from crm_bridge import jobs
+from crm_bridge.jobs import CONCURRENCY, Worker
+from crm_bridge.store import queue
+
+
+@pytest.fixture
+def worker(worlds: Callable[..., World], database_url: str) -> Worker:
+    return Worker(runtime=worlds().runtime, database_url=database_url)
+
+
+def test_no_task_is_retried_or_locked_by_the_queue(worker: Worker) -> None:
+    tasks = worker.app().tasks
+    assert queue.NUDGE_TASK in tasks
+    for name, task in tasks.items():
+        if not name.startswith("procrastinate.") and not name.startswith("builtin:"):
+            assert (task.retry_strategy, task.lock, task.queueing_lock) == (None, None, None), name
+
+
+def test_nudges_run_side_by_side_leave_no_rows_behind_and_sigterm_ends_the_worker(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight at once: the default executor of two cores has room for six."""
+    together, met = threading.Barrier(CONCURRENCY, timeout=30), threading.Event()
+
+    def drain(_runtime: object, *, stopping: Callable[[], bool]) -> None:
+        if not met.is_set() and together.wait() == 0:
+            met.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(jobs, "drain", drain)
+    for _ in range(CONCURRENCY):
+        worker.runtime.store.run(queue.nudge)
+    before = signal.getsignal(signal.SIGTERM)
+    worker.run()
+    signal.signal(signal.SIGTERM, before)
+    assert met.is_set()
+    assert worker.stopping.is_set()
+    kept = "select count(*) from procrastinate_jobs where status in ('doing', 'failed', 'succeeded')"
+    assert worker.runtime.store.run(lambda c: c.exec_driver_sql(kept).scalar_one()) == 0
+
+
+def test_a_real_worker_brings_a_case_to_its_draft_and_stops(worker: Worker, worlds: Callable[..., World]) -> None:
+    world = worlds(profiles={"desk": "native"})
+    worker = Worker(runtime=world.runtime, database_url=worker.database_url)
+    case = world.open_case()
+    world.crm.deliver()
+
+    def watch() -> None:
+        for _ in range(600):
+            if world.shown(case)["draft"] is not None:
+                break
+            threading.Event().wait(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    worker.run()
+    watching.join()
+    world.settle()
+    assert world.states(case) == ["written"]
