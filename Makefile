@@ -35,6 +35,7 @@ clean:
 # What a user needs, and what a developer needs besides. A changed pyproject.toml installs again.
 $(VENV)/.app: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "crm_bridge needs Python 3.11 or newer with venv (Debian: apt install python3-venv)"; exit 1; }
+	@echo "Installing into $(VENV): a minute or two, the first time only …"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,ai,lang]'
 	@touch $@

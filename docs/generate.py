@@ -110,8 +110,11 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
     if not isinstance(command, click.Group):
         yield name, command
         return
-    for below in command.commands.values():
-        yield from _commands(below, f"{name} {below.name}")
+    context = click.Context(command)
+    for below in command.list_commands(context):
+        found = command.get_command(context, below)
+        assert found is not None
+        yield from _commands(found, f"{name} {below}")
 
 
 def _described(command: click.Command, name: str) -> str:

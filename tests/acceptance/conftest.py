@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Place
+from installation import Place
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dribble import Dribbling, probe
-from processes import Demo, Place
+from installation import Place
+from processes import Demo
 
 LIMIT_S = 0.1
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from processes import PROGRAMS, Demo, Place
+from installation import Place
+from processes import PROGRAMS, Demo
 from storm import Storm, kill_and_come_back, kill_the_supervisor_and_start_again
 
 CASES, ROUNDS = 100, 4

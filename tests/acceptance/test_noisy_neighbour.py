@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from processes import Place, until
+from installation import Place, until
 from several_connections import Crm, Up
 
 QUIET_S, LIMITED_S = 60, 60

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from desk_client import replies
-from processes import Place, until
+from installation import Place, until
 from several_connections import Up
 
 from crm_bridge.store.queue import LEASE_S
@@ -57,8 +57,8 @@ def test_a_worker_stopped_beyond_its_lease_and_continued_has_no_effect_twice(pla
             assert {case: len(got) for case, got in before.items()} == dict.fromkeys(cases, 1)
         after = {case: crm.desk.case(case) for case in cases}
         assert {case: replies(found) for case, found in after.items()} == before
-        counts = "select count(*), count(distinct case_id) from drafts where case_id in (select id from cases where ref = any(%s))"
-        assert place.sql(counts, cases) == [(CASES, CASES)]
+        drafts_of = "select count(*), count(distinct case_id) from drafts d join cases c on c.id = d.case_id"
+        assert place.sql(f"{drafts_of} where c.ref = any(%s)", cases) == [(CASES, CASES)]
         assert running.check()["demo"]["balances"]
         assert running.check()["demo"]["dead"] == {}
     finally:

@@ -91,6 +91,27 @@ def test_send_again_is_a_new_attempt_with_a_new_key(playing: Callable[[str], Wor
     assert [row.result for row in keys] == ["given_up", "sent"]
 
 
+def test_send_again_taken_back_in_time_is_as_uncertain_as_before(playing: Callable[[str], World]) -> None:
+    world = playing("no-find").with_policy(undo=timedelta(seconds=60))
+    case = world.open_case()
+    world.settle()
+    world.decide(case, "accept")
+    world.sql_do("update drafts set send_after = clock_timestamp()")
+    world.crm.faults.add(NEVER_DONE)
+    world.wake_now(case)
+    world.work()
+    first = world.sql("select key from attempts where draft_id = :id", id=world.draft(case).id)[0].key
+    world.settle_reply(case, sent=False)
+    world.undo(case)
+    world.work()
+    assert world.states(case) == ["unconfirmed"]
+    assert world.replies(case) == []
+    world.settle_reply(case, sent=True)
+    assert world.states(case) == ["sent"]
+    kept = world.sql("select key, result from attempts where draft_id = :id", id=world.draft(case).id)
+    assert [(row.key, row.result) for row in kept] == [(first, "settled")]
+
+
 def test_settling_twice_is_one_settling_and_the_other_way_round_a_conflict(playing: Callable[[str], World]) -> None:
     world = playing("no-find")
     world.crm.faults.add(LOST)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from processes import Demo, Place
+from installation import Place
+from processes import Demo
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from desk_client import replies
-from processes import Demo, Place, belonging_to, free_port, is_alive
+from installation import Place, free_port
+from process_table import belonging_to, is_alive
+from processes import Demo
 
 
 def test_a_second_start_keeps_the_cases_and_neither_ctrl_c_leaves_a_process_behind(place: Place) -> None:

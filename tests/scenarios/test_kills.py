@@ -1,4 +1,4 @@
-"""Every process is killed while cases come in and replies go out. What was promised is kept, and nothing goes out twice."""
+"""Every process is killed while cases come in and replies go out: what was promised is kept, nothing goes out twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from processes import PROGRAMS, Demo, Place
+from installation import Place
+from processes import PROGRAMS, Demo
 from storm import Storm, kill_and_come_back, kill_the_supervisor_and_start_again
 
 CASES, ROUNDS = 30, 2

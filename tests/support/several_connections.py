@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from desk_client import DeskClient
-from processes import Place, Supervised, answers, free_port, until
+from installation import Place, free_port, until
+from processes import Supervised, answers
 
 from crm_bridge.kit.signing import new_secret
 
@@ -96,7 +97,7 @@ class Up(Supervised):
 
     def another_worker(self) -> subprocess.Popen[bytes]:
         """A second worker on the same database, as one starts on another machine. The caller ends it."""
-        argv = [sys.executable, "-m", "crm_bridge.cli", "worker", "--config", self.config]
+        argv = [sys.executable, "-m", "crm_bridge.cli", "worker", "--config", str(self.config)]
         return self.place.start(argv, self.place.root / "second-worker.log", {})
 
     def check(self) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,9 @@ from typing import TypeVar
 
 import requests
 from desk_client import Case, event, replies, signed_webhook
-from processes import Demo, is_alive, until
+from installation import until
+from process_table import is_alive
+from processes import Demo
 
 T = TypeVar("T")
 

@@ -77,12 +77,22 @@ class Decisions:
         return self._deciders[self._state.profile.decider](case_id, case, wanted, agent)
 
     def _decided_by_bridge(self, case_id: str, case: Record, wanted: dict[str, Any], agent: Agent) -> Answer:
-        draft = self._current(case)
-        self._check_live(case, draft, wanted)
-        status, answer = self._panel.decide(draft["draft_id"], wanted, agent)
+        asked = self._refused_draft(case) if wanted["decision"] == "respond" else None
+        if asked is None:
+            draft = self._current(case)
+            self._check_live(case, draft, wanted)
+            asked = draft["draft_id"]
+        status, answer = self._panel.decide(asked, wanted, agent)
         if status >= 400:
             return self._explained(case_id, agent, status, answer)
         return self._store_answer(case_id, answer, agent, wanted)
+
+    def _refused_draft(self, case: Record) -> str | None:
+        """The draft the bridge says there is none of: never written here, but another one can be asked for."""
+        told, standing = case["state"] or {}, self._drafts.current(case)
+        if told.get("kind") != "no_draft" or not told.get("draft_id"):
+            return None
+        return None if standing is not None and standing["draft_id"] == told["draft_id"] else str(told["draft_id"])
 
     def _decided_here(self, case_id: str, _: Record, wanted: dict[str, Any], agent: Agent) -> Answer:
         with self._records.transaction():

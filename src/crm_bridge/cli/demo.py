@@ -26,6 +26,7 @@ from rich.markup import escape
 from crm_bridge.bootstrap import environment_for_children, open_database
 from crm_bridge.cli.edge import WRONG
 from crm_bridge.cli.emulate import check_faults
+from crm_bridge.cli.place import held
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, EventKind, SupervisorEvent
 from crm_bridge.cli.up import STOP_TIMEOUT_S, log_event, serving
@@ -88,6 +89,12 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Pat
         raise InvalidConfig("--desk-port", f"the bridge listens on {port} already; choose another port")
     _require_free(wanted.port, "--port")
     _require_free(wanted.desk_port, "--desk-port")
+    with held(wanted.data_dir):
+        sys.exit(_play(wanted, console, opens=not no_open and sys.stdout.isatty()))
+
+
+def _play(wanted: _Demo, console: Console, *, opens: bool) -> int:
+    """Run everything until it is told to stop; the exit code."""
     settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir, environ=os.environ)
     configure_logging("json", stream=_log_stream(wanted.data_dir))
     config = _write_config(wanted)
@@ -96,7 +103,7 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Pat
             database = open_database(settings)
         console.print("[green]✓[/] database")
         children = [_crm_process(wanted), *serving(environment_for_children(config, database))]
-        watch = _Watch(wanted, console, opens=not no_open and sys.stdout.isatty())
+        watch = _Watch(wanted, console, opens=opens)
         supervisor = Supervisor(
             _logged(children, wanted.data_dir), database.server, watch.hear, stop_timeout_s=STOP_TIMEOUT_S
         )
@@ -107,7 +114,7 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Pat
         EmbeddedServer(settings.data_dir).stop(STOP_TIMEOUT_S)
         code = WRONG
     console.print("Stopped; nothing is left running.")
-    sys.exit(code)
+    return code
 
 
 def _require_free(port: int, option: str) -> None:
@@ -116,7 +123,10 @@ def _require_free(port: int, option: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise InvalidConfig(option, f"port {port} is in use; stop what uses it, or choose another one") from None
+            raise InvalidConfig(
+                option,
+                f"port {port} is in use; stop what uses it, or choose another one (a second demo needs its own --data-dir, too)",
+            ) from None
 
 
 def _log_stream(data_dir: Path) -> TextIO:

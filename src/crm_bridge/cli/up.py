@@ -11,8 +11,10 @@ import structlog
 
 from crm_bridge.bootstrap import environment_for_children, open_database
 from crm_bridge.cli.edge import config_option, loaded, port_option
+from crm_bridge.cli.place import held
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, SupervisorEvent
+from crm_bridge.settings import Settings
 from crm_bridge.store.embedded import EmbeddedServer
 
 STOP_TIMEOUT_S = 30.0
@@ -27,6 +29,12 @@ log = structlog.get_logger("crm_bridge.supervisor")
 def up(config: Path | None, port: int | None) -> None:
     """Web and worker (and the embedded database) under one supervisor. Ctrl-C stops all of them."""
     settings = loaded(config)
+    with held(settings.data_dir):
+        sys.exit(_run(settings, config, port))
+
+
+def _run(settings: Settings, config: Path | None, port: int | None) -> int:
+    """Run everything until it is told to stop; the exit code."""
     try:
         database = open_database(settings)
     except KeyboardInterrupt:
@@ -35,7 +43,7 @@ def up(config: Path | None, port: int | None) -> None:
     environment = dict(environment_for_children(config, database))
     if port is not None:
         environment["CRM_BRIDGE__LISTEN"] = f"{settings.listen.host}:{port}"
-    sys.exit(Supervisor(serving(environment), database.server, log_event, stop_timeout_s=STOP_TIMEOUT_S).run())
+    return Supervisor(serving(environment), database.server, log_event, stop_timeout_s=STOP_TIMEOUT_S).run()
 
 
 def serving(environment: Mapping[str, str]) -> list[Child]:

@@ -48,6 +48,7 @@ class DraftStep(StrEnum):
     HAND_OVER = "hand_over"
     UNDO = "undo"
     UNDO_UNWRITTEN = "undo_unwritten"
+    UNDO_RESEND = "undo_resend"
     ATTEMPT = "attempt"
     CONFIRM = "confirm"
     PROVE_ABSENT = "prove_absent"
@@ -95,6 +96,8 @@ _TABLE: dict[tuple[DraftState, DraftStep], DraftState] = {
     (_S.NOT_SENT, _E.RESPOND): _S.NOT_SENT,
     (_S.APPROVED, _E.UNDO): _S.WRITTEN,
     (_S.APPROVED, _E.UNDO_UNWRITTEN): _S.READY,
+    # "send again" taken back: the first attempt is as uncertain as before
+    (_S.APPROVED, _E.UNDO_RESEND): _S.UNCONFIRMED,
     # the bridge sends
     (_S.APPROVED, _E.ATTEMPT): _S.ATTEMPTED,
     (_S.APPROVED, _E.FAIL): _S.FAILED,

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from crm_bridge.contract import Agent, Decider, DecisionKind, Severity
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.textmatch import normalise
@@ -38,13 +36,14 @@ __all__ = [
     "FlagsNotAcknowledged",
     "InvalidDecision",
     "UnknownDraft",
-    "begin_again",
     "decide",
     "settle",
     "undo",
 ]
 
 MAX_TEXT_CHARS = 100_000
+RESEND = "settle_resend"
+"""The kind of decision of a person who says that an unproven reply shall be sent again."""
 
 _STEPS = {
     DecisionKind.ACCEPT: DraftStep.ACCEPT,
@@ -102,33 +101,54 @@ def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revi
         too_late = draft.send_after is None or draft.send_after <= moment
         if draft.state is not DraftState.APPROVED or wrong_revision or too_late:
             raise conflict(runtime, locked, "It is too late to undo: the reply is on its way.")
+        before = decisions.of_draft(locked.transaction, draft.id)[0]
         said = Said(kind="undo", revision=draft.revision, agent=agent, source="panel")
         decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
-        unwritten = draft.remote_id is None
-        drafts.take_step(
-            locked.transaction,
-            runtime.store.cipher,
-            draft,
-            DraftStep.UNDO_UNWRITTEN if unwritten else DraftStep.UNDO,
-            new_revision=True,
-            working_text=draft.approved_text,
-            text=draft.text or draft.approved_text,
-            approved_text=None,
-            send_after=None,
-            approver_id=None,
-            approver_name=None,
-            approved_at=None,
-            decision="",
-        )
+        if before.kind == RESEND:
+            _undo_resend(runtime, locked)
+        else:
+            _undo_approval(runtime, locked)
         wake(locked, moment)
 
     return under_lock(runtime, known, draft_id, agent, work)
 
 
+def _undo_approval(runtime: Runtime, locked: Locked) -> None:
+    draft = locked.draft
+    drafts.take_step(
+        locked.transaction,
+        runtime.store.cipher,
+        draft,
+        DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO,
+        new_revision=True,
+        working_text=draft.approved_text,
+        text=draft.text or draft.approved_text,
+        approved_text=None,
+        send_after=None,
+        approver_id=None,
+        approver_name=None,
+        approved_at=None,
+        decision="",
+    )
+
+
+def _undo_resend(runtime: Runtime, locked: Locked) -> None:
+    """Back to the attempt nobody could prove, with its own key."""
+    drafts.take_step(
+        locked.transaction,
+        runtime.store.cipher,
+        locked.draft,
+        DraftStep.UNDO_RESEND,
+        new_revision=True,
+        sends=locked.draft.sends - 1,
+        send_after=None,
+    )
+
+
 def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: Agent) -> PanelView:
     """A person settles an unconfirmed reply: it went out, or send it again as a new attempt. Raises as `decide`."""
     known = runtime.connection(connection)
-    kind = "settle_sent" if sent else "settle_resend"
+    kind = "settle_sent" if sent else RESEND
 
     def work(locked: Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
@@ -197,7 +217,7 @@ def _undone_before(locked: Locked, agent: Agent) -> bool:
         bool(said)
         and said[0].kind == "undo"
         and said[0].agent_id == agent.id
-        and locked.draft.state in {DraftState.WRITTEN, DraftState.READY}
+        and locked.draft.state in {DraftState.WRITTEN, DraftState.READY, DraftState.UNCONFIRMED}
     )
 
 
@@ -348,24 +368,8 @@ def _respond(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: 
     moment = now(locked.transaction)
     decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
     old = drafts.take_step(locked.transaction, runtime.store.cipher, locked.draft, DraftStep.RESPOND)
-    begin_again(runtime, locked.transaction, old, request.comment)
+    drafts.begin_again(locked.transaction, runtime.store.cipher, old, request.comment)
     wake(locked, moment)
-
-
-def begin_again(runtime: Runtime, transaction: sa.Connection, old: DraftRow, instruction: str) -> DraftRow:
-    """A new draft for the same message, with what the agent asked for."""
-    return drafts.begin(
-        transaction,
-        runtime.store.cipher,
-        name=old.connection,
-        case_id=old.case_id,
-        episode_id=old.episode_id,
-        answers=old.answers,
-        seen=old.seen,
-        previous_id=old.id,
-        instruction=instruction,
-        working_text=old.working_text,
-    )
 
 
 def _said(request: DecisionRequest, agent: Agent) -> Said:

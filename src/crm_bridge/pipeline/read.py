@@ -25,7 +25,6 @@ from crm_bridge.core.experiment import assign, requester_key
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.policy import eligible
 from crm_bridge.core.textmatch import normalise
-from crm_bridge.pipeline.decide import begin_again
 from crm_bridge.pipeline.observe import Conclusion, Own, conclude
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.store import cases, connections, decisions, drafts, inbox, queue
@@ -226,7 +225,7 @@ def _take_remote_decision(
         )
     if decision.kind is DecisionKind.RESPOND:
         old = drafts.take_step(transaction, turn.cipher, draft, DraftStep.RESPOND)
-        return begin_again(turn.runtime, transaction, old, decision.comment)
+        return drafts.begin_again(transaction, turn.cipher, old, decision.comment)
     changes: dict[str, Any] = {
         "approved_text": text,
         "decision": "accepted" if unchanged else "edited",

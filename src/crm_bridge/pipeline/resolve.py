@@ -15,6 +15,9 @@ from crm_bridge.store.queue import Lease
 GIVE_UP_AFTER = timedelta(hours=24)
 """A ref that was linked to no case for a day is not about a case."""
 
+SOONEST, LATEST = timedelta(milliseconds=200), timedelta(minutes=15)
+"""A CRM says when to look again; within these bounds it is believed."""
+
 
 def resolve(runtime: Runtime, known: ConnectionRuntime, lease: Lease) -> None:
     """One look at a foreign ref. Raises what the adapter raises, and `LeaseLost`."""
@@ -53,6 +56,9 @@ def _wait(transaction: sa.Connection, lease: Lease, after: timedelta) -> None:
     if waiting.newest_at is not None and moment - waiting.newest_at > GIVE_UP_AFTER:
         _ignore(transaction, lease, "never_linked")
         return
-    after = max(after, timedelta(milliseconds=200))
+    if not waiting.ids:
+        queue.release(transaction, lease, wake_at=None)
+        return
+    after = min(max(after, SOONEST), LATEST)
     queue.release(transaction, lease, wake_at=moment + after)
     queue.nudge(transaction, after=after)

@@ -240,6 +240,22 @@ def begin(
     return _load(cipher, row)
 
 
+def begin_again(connection: sa.Connection, cipher: Cipher, old: DraftRow, instruction: str) -> DraftRow:
+    """A new draft for the same message, with what the agent asked for."""
+    return begin(
+        connection,
+        cipher,
+        name=old.connection,
+        case_id=old.case_id,
+        episode_id=old.episode_id,
+        answers=old.answers,
+        seen=old.seen,
+        previous_id=old.id,
+        instruction=instruction,
+        working_text=old.working_text,
+    )
+
+
 def take_step(
     connection: sa.Connection,
     cipher: Cipher,

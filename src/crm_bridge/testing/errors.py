@@ -22,6 +22,7 @@ from crm_bridge.contract import (
     Sends,
     Unknown,
 )
+from crm_bridge.kit.emulation import FaultRule
 from crm_bridge.testing.base import ContractBase, proves
 from crm_bridge.testing.forms import FORMS, Form, answer, of_status
 from crm_bridge.testing.stage import Stage, key
@@ -81,8 +82,6 @@ class Failing(ContractBase):
 
     @proves("always")
     def test_an_emulated_rate_limit_pauses_and_passes(self, stage: Stage) -> None:
-        from crm_bridge.kit.emulation import FaultRule
-
         case = stage.open_case()
         stage.context(case)
         stage.crm.faults.add(FaultRule(status=429, retry_after=60))

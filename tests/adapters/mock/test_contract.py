@@ -27,6 +27,7 @@ class MockContract(AdapterContract):
     profile: ClassVar[str]
     impatient: ClassVar = {"timeout_s": 0.4}
     within_s = 12.0
+    rate_limits = ((429, {"Retry-After": "7"}, {"code": "rate_limited"}), (429, {}, {"status": 429}))
     samples = Path(__file__).parent / "samples"
     budget: ClassVar = {"read_case": 1, "write_draft": 1, "send_reply": 1, "changed_since": 1}
 

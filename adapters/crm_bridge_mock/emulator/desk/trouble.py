@@ -26,7 +26,7 @@ _TITLES: Mapping[int, str] = {
     400: "This could not be understood",
     403: "You may not do this",
     404: "This case is not here any more",
-    409: "Not sent: something changed meanwhile",
+    409: "Nothing was done: something changed meanwhile",
     422: "Please look at this first",
     502: "The reply assistant cannot be reached",
     503: "The reply assistant cannot be reached",

@@ -115,7 +115,9 @@ def case_view(case: Mapping[str, Any], now: datetime) -> CaseView:
     customer = _mapping(case.get("customer"))
     bubbles = tuple(_bubble(message, customer, now) for message in case.get("messages") or ())
     public = [bubble.id for bubble in bubbles if bubble.side in ("customer", "agent")]
-    revision = int((draft or {}).get("revision") or state.get("revision") or 0)
+    # What there is no draft of was never written here: only the state knows its revision.
+    told = state.get("revision") if state.get("kind") == "no_draft" else None
+    revision = int(told or (draft or {}).get("revision") or state.get("revision") or 0)
     return CaseView(
         id=str(case["id"]),
         number=str(case.get("number") or case["id"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from crm_bridge.contract import Decider, DecisionKind, StateKind
 from crm_bridge.core.lifecycle import DraftState
@@ -216,10 +217,10 @@ def take_back(play: Play, ticket: Ticket, agent: str) -> None:
         return
     if Decider.BRIDGE not in ticket.company.known.adapter.capabilities.target.decides:
         return
-    by = ticket.company.crm.agent(agent)
+    draft, by = view.draft, ticket.company.crm.agent(agent)
     play.tell(f"{agent} takes the approval of {ticket} back.")
-    if _taken(play, lambda: undo(play.stage.runtime, ticket.connection, view.draft.id, by)) is not None:
-        play.take_back(view.draft.id)
+    if _taken(play, lambda: undo(play.stage.runtime, ticket.connection, draft.id, by)) is not None:
+        play.take_back(draft.id)
 
 
 def settle_reply(play: Play, ticket: Ticket, agent: str, *, went_out: bool) -> None:
@@ -261,5 +262,5 @@ def resume(play: Play) -> None:
     stopped = play.stage.ask("select name from connections where name = any(:names) and stopped_at is not null")
     for (name,) in stopped:
         play.tell(f"Olga lets {play.stage.companies[name].name} go on.")
-        play.stage.store.run(lambda transaction, name=name: connections.resume(transaction, name))
+        play.stage.store.run(partial(connections.resume, name=name))
     play.stopped.clear()

@@ -132,14 +132,14 @@
       return;
     }
     etag = null;
-    document.querySelectorAll("dialog[open]").forEach((dialog) => {
-      if (ctx.response.status !== 422) dialog.close();
-    });
+    // What was typed into a window is kept there when it was refused.
+    if (ctx.response.status < 400) document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
     if (ctx.hx?.trigger === "desk:taken") {
       const undone = ctx.request.action.endsWith("/undo");
       if (!undone) put("aside", null);
       if (changed() && ctx.request.action.includes("/draft/")) putAside(area().value); // an undo gives it back
       put("text", null);
+      byId("notice").replaceChildren();
     }
     if (ctx.response.status < 400 && ctx.sourceElement.matches("[data-clear]")) ctx.sourceElement.reset();
   }
@@ -147,7 +147,11 @@
   /** The last gate: text typed between question and answer is not swapped away either. */
   function beforeSwap(event) {
     const { ctx, tasks } = event.detail;
-    if (ctx.sourceElement.id !== "poll" || !(changed() || talking())) return;
+    if (ctx.sourceElement.id !== "poll") return;
+    // What went wrong stays to be read until the agent does something else.
+    const notice = tasks.findIndex((task) => task.target?.id === "notice");
+    if (notice >= 0 && byId("notice-box")?.classList.contains("refused")) tasks.splice(notice, 1);
+    if (!(changed() || talking())) return;
     const index = tasks.findIndex((task) => task.target?.id === "composer");
     if (index < 0) return;
     tasks.splice(index, 1);
@@ -155,6 +159,8 @@
   }
 
   function settled() {
+    // A text that was sent is no text to bring back.
+    if (byId("state-box")?.dataset.key.startsWith("sent|")) put("aside", null);
     refresh();
     announce(false);
   }
