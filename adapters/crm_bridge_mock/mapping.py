@@ -6,6 +6,7 @@ and never a wrong value. Addressing is computed from what was read, never from a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -44,6 +45,7 @@ from crm_bridge.contract import (
     SentRef,
     Unreadable,
 )
+from crm_bridge.contract.case import is_one_address
 from crm_bridge.kit.parsing import clean_text, newest_reply, plain_text
 
 Document = Mapping[str, Any]
@@ -137,12 +139,15 @@ def is_automatic(headers: Mapping[str, str]) -> bool:
     return value.partition(";")[0].strip().lower() != "no"
 
 
+_AT = re.compile(r"[^@]+@[^@]+")
+
+
 def addressing(case: Document, messages: Sequence[Message], items: Sequence[Document]) -> Addressing | None:
     """Where a reply goes: back to whoever wrote the newest public message of the customer."""
     pairs = list(zip(messages, items, strict=True))
     incoming = next(((one, item) for one, item in reversed(pairs) if one.public and one.direction == "incoming"), None)
     email = case["customer"]["email"]
-    if incoming is None or not email:
+    if incoming is None or not (is_one_address(email) and _AT.fullmatch(email)):
         return None
     newest, item = incoming
     sender = item["to"][0] if item["to"] else _SUPPORT
@@ -150,7 +155,7 @@ def addressing(case: Document, messages: Sequence[Message], items: Sequence[Docu
         channel=newest.channel,
         sender=sender,
         to=(email,),
-        cc=tuple(item["cc"]),
+        cc=tuple(address for address in item["cc"] if is_one_address(address)),
         in_reply_to=newest.id,
         thread=newest.thread,
     )

@@ -51,6 +51,7 @@ NO_REF = "event"
 
 _PANEL = re.compile(r"/panel/[a-z0-9][a-z0-9-]*/")
 _TOKEN = re.compile(r"/webhooks/[a-z0-9-]+/([0-9a-f]{64})(?:\?.*)?", re.DOTALL)
+_PANEL_REQUEST = "panel:"
 _AGENT_FIELDS = ("agent_id", "agent_name")
 
 
@@ -66,7 +67,8 @@ def verify(delivery: Delivery, secrets: Sequence[str], *, signs_bodies: bool, pr
     """
     if _PANEL.match(delivery.target.removeprefix(prefix)):
         verify_request(delivery, secrets)
-        return VerifiedDelivery(delivery=delivery, signed_body=True)
+        signature = hashlib.sha256((delivery.header("crm-signature") or "").encode()).hexdigest()
+        return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=f"{_PANEL_REQUEST}{signature}")
     if signs_bodies:
         return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=verify_webhook(delivery, secrets))
     _verify_path(delivery.target.removeprefix(prefix), secrets)
@@ -93,7 +95,8 @@ def acknowledge(_delivery: Delivery, receipt: Receipt | None) -> Response:
 def identify(verified: VerifiedDelivery) -> Agent:
     """The agent behind a panel request, from its signed query. Raises `VerificationFailed` and nothing else."""
     target = verified.delivery.target
-    if not verified.signed_body or "/panel/" not in target:
+    # Only what was verified as a panel request covers its target, and the agent stands there.
+    if not (verified.delivery_id or "").startswith(_PANEL_REQUEST):
         raise VerificationFailed("not_a_panel_request")
     try:
         pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=20, errors="strict")

@@ -23,6 +23,12 @@ from crm_bridge.store.database import StoreUnavailable
 
 CONCURRENCY = 8
 POLL_S = 0.5
+EVERY_3_S = "* * * * * */3"
+"""The sixth field is the seconds, and stands last."""
+
+CONNECT_WITHIN_S = 5.0
+"""A worker that lost its database ends soon, and is started again, instead of waiting half a minute at each step."""
+
 STOP_WITHIN_S = 25.0
 """A sync job cannot be aborted: bounded calls end, and the parent has a deadline of its own."""
 
@@ -39,7 +45,7 @@ class Worker:
     stopping: Event = field(default_factory=Event)
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT. Raises `StoreUnavailable` when the database cannot be reached."""
+        """Work until SIGTERM or SIGINT. Raises `StoreUnavailable` when the database cannot be reached, or is lost."""
         try:
             asyncio.run(self._run())
         except procrastinate.exceptions.ConnectorException as error:
@@ -48,7 +54,10 @@ class Worker:
     def app(self) -> procrastinate.App:
         # Sorting the waiting jobs is what makes fetching slow with a long queue; the index does it without.
         connector = procrastinate.PsycopgConnector(
-            conninfo=self.database_url, kwargs={"options": "-c timezone=UTC -c enable_sort=off"}, max_size=8
+            conninfo=self.database_url,
+            kwargs={"options": "-c timezone=UTC -c enable_sort=off"},
+            max_size=8,
+            timeout=CONNECT_WITHIN_S,
         )
         app = procrastinate.App(connector=connector)
         runtime, stopping = self.runtime, self.stopping.is_set
@@ -57,7 +66,7 @@ class Worker:
         def advance() -> None:
             drain(runtime, stopping=stopping)
 
-        @app.periodic(cron="*/3 * * * * *")
+        @app.periodic(cron=EVERY_3_S)
         @app.task(name="crm_bridge.backstop")
         def backstop(timestamp: int) -> None:  # noqa: ARG001 - given by the queue
             drain(runtime, stopping=stopping)
@@ -98,6 +107,9 @@ class Worker:
                 await work
             except asyncio.CancelledError:
                 log.info("worker_stopped")
+        if not self.stopping.is_set():
+            # The queue ends by itself, and as if all were well, when its own connection breaks.
+            raise StoreUnavailable("the queue lost the database")
 
     def _first_round(self) -> None:
         """Articles before the first draft, and a nudge for what was due while no worker ran."""

@@ -84,6 +84,8 @@ def configure_logging(
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    # Its warnings are one per queued request, and its errors quote what a stranger sent.
+    logging.getLogger("waitress").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     # A library's log call with wrong arguments would otherwise print them, as plain text.
     logging.raiseExceptions = False

@@ -11,7 +11,7 @@ from crm_bridge.contract import InvalidConfig
 
 
 def test_a_second_supervisor_on_the_same_directory_is_refused_in_words(tmp_path: Path) -> None:
-    with held(tmp_path), pytest.raises(InvalidConfig, match="runs on .* already"), held(tmp_path):
+    with held(tmp_path), pytest.raises(InvalidConfig, match=r"runs on .* already"), held(tmp_path):
         pass
 
 

@@ -7,12 +7,14 @@ import signal
 import threading
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from world import World
 
 from crm_bridge import jobs
 from crm_bridge.jobs import CONCURRENCY, Worker
 from crm_bridge.store import queue
+from crm_bridge.store.database import StoreUnavailable
 
 
 @pytest.fixture
@@ -26,6 +28,36 @@ def test_no_task_is_retried_or_locked_by_the_queue(worker: Worker) -> None:
     for name, task in tasks.items():
         if not name.startswith("procrastinate.") and not name.startswith("builtin:"):
             assert (task.retry_strategy, task.lock, task.queueing_lock) == (None, None, None), name
+
+
+def test_the_backstop_comes_every_three_seconds_of_every_minute(worker: Worker) -> None:
+    (cron,) = [
+        periodic.croniter
+        for periodic in worker.app().periodic_registry.periodic_tasks.values()
+        if periodic.task.name == "crm_bridge.backstop"
+    ]
+    start = 1_800_000_000
+    cron.set_current(start_time=start)
+    assert [round(cron.get_next(float)) - start for _ in range(40)] == [3 * turn for turn in range(1, 41)]
+
+
+def test_a_worker_whose_queue_loses_the_database_fails_instead_of_ending_well(
+    worker: Worker, database_url: str
+) -> None:
+    """Ending well would tell a service manager that nothing has to be started again."""
+    others = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+
+    def break_it() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            while not connection.execute("select 1 from procrastinate_workers").fetchone():
+                threading.Event().wait(0.05)
+            connection.execute(f"{others} and pid <> pg_backend_pid()")
+
+    breaking = threading.Thread(target=break_it, daemon=True)
+    breaking.start()
+    with pytest.raises(StoreUnavailable):
+        worker.run()
+    breaking.join()
 
 
 def test_nudges_run_side_by_side_leave_no_rows_behind_and_sigterm_ends_the_worker(

@@ -137,4 +137,6 @@ class Place:
         running = self.database()
         if running is not None:
             shut_down(running.pid, self.cluster.pgdata, signal.SIGQUIT, timeout_s=20)
+            if running.socket_folder is not None:
+                shutil.rmtree(running.socket_folder, ignore_errors=True)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -198,7 +198,7 @@ class Storm:
             except (requests.RequestException, AssertionError) as error:
                 if self._given_up.is_set() or time.monotonic() > ends:
                     raise
-                if not isinstance(error, (requests.ConnectionError, requests.HTTPError)):
+                if isinstance(error, AssertionError):
                     self.surprises[f"{getattr(act, '__name__', act)}: {type(error).__name__}"] += 1
                 time.sleep(AGAIN_S)
 

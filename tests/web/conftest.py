@@ -133,11 +133,21 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         made.ask("decide", name, draft, request, agent)
         return View("c-1")
 
-    def undo(runtime: Any, name: str, draft: str, agent: Agent, *, revision: int | None = None) -> View:
+    def undo(
+        runtime: Any,
+        name: str,
+        draft: str,
+        agent: Agent,
+        *,
+        revision: int | None = None,
+        request_key: str | None = None,
+    ) -> View:
         made.ask("undo", name, draft, revision, agent)
         return View("c-1")
 
-    def settle(runtime: Any, name: str, draft: str, sent: bool, agent: Agent) -> View:
+    def settle(
+        runtime: Any, name: str, draft: str, sent: bool, agent: Agent, *, request_key: str | None = None
+    ) -> View:
         made.ask("settle", name, draft, sent, agent)
         return View("c-1")
 

@@ -123,10 +123,8 @@ def _require_free(port: int, option: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise InvalidConfig(
-                option,
-                f"port {port} is in use; stop what uses it, or choose another one (a second demo needs its own --data-dir, too)",
-            ) from None
+            another = "stop what uses it, or choose another one (a second demo needs its own --data-dir, too)"
+            raise InvalidConfig(option, f"port {port} is in use; {another}") from None
 
 
 def _log_stream(data_dir: Path) -> TextIO:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from crm_bridge.contract.delivery import CaseRef, Ref
-from crm_bridge.contract.value import Value
+from crm_bridge.contract.value import MAX_ID_LENGTH, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +109,14 @@ class Unreadable(Value):
     reason: str
 
 
+_NO_ADDRESS = frozenset(' ,;<>()"\\')
+
+
+def is_one_address(text: str) -> bool:
+    """Whether a text of a CRM can stand for exactly one recipient: never two, never another header."""
+    return 0 < len(text) <= MAX_ID_LENGTH and text.isprintable() and not _NO_ADDRESS & set(text)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Addressing(Value):
     """Where a reply goes. Computed by the adapter from what it read, never from a draft."""
@@ -119,6 +127,11 @@ class Addressing(Value):
     cc: tuple[str, ...] = ()
     in_reply_to: str
     thread: str = ""
+
+    def __post_init__(self) -> None:
+        for address in (self.sender, *self.to, *self.cc):
+            if not is_one_address(address):
+                raise ValueError("an address is one printable word: no spaces, lists, angle brackets or line ends")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

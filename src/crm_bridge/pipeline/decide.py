@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_bridge.contract import Agent, Decider, DecisionKind, Severity
+from crm_bridge.contract import Agent, Decider, DecisionKind, Flag, Severity
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.locked import (
@@ -88,21 +88,29 @@ def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRe
     return under_lock(runtime, known, draft_id, agent, work)
 
 
-def undo(runtime: Runtime, connection: str, draft_id: str, agent: Agent, *, revision: int | None = None) -> PanelView:
+def undo(
+    runtime: Runtime,
+    connection: str,
+    draft_id: str,
+    agent: Agent,
+    *,
+    revision: int | None = None,
+    request_key: str | None = None,
+) -> PanelView:
     """Take an approval back while its undo window is open. Raises as `decide`."""
     known = runtime.connection(connection)
     _check_decides(known)
 
     def work(locked: Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
-        if _undone_before(locked, agent):
+        if _heard_before(locked, request_key) or _undone_before(locked, agent):
             return
         wrong_revision = revision is not None and revision != draft.revision
         too_late = draft.send_after is None or draft.send_after <= moment
         if draft.state is not DraftState.APPROVED or wrong_revision or too_late:
             raise conflict(runtime, locked, "It is too late to undo: the reply is on its way.")
         before = decisions.of_draft(locked.transaction, draft.id)[0]
-        said = Said(kind="undo", revision=draft.revision, agent=agent, source="panel")
+        said = Said(kind="undo", revision=draft.revision, agent=agent, source="panel", idempotency_key=request_key)
         decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
         if before.kind == RESEND:
             _undo_resend(runtime, locked)
@@ -145,18 +153,22 @@ def _undo_resend(runtime: Runtime, locked: Locked) -> None:
     )
 
 
-def settle(runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: Agent) -> PanelView:
+def settle(
+    runtime: Runtime, connection: str, draft_id: str, sent: bool, agent: Agent, *, request_key: str | None = None
+) -> PanelView:
     """A person settles an unconfirmed reply: it went out, or send it again as a new attempt. Raises as `decide`."""
     known = runtime.connection(connection)
     kind = "settle_sent" if sent else RESEND
 
     def work(locked: Locked) -> None:
         draft, moment = locked.draft, now(locked.transaction)
+        if _heard_before(locked, request_key):
+            return
         if draft.state is not DraftState.UNCONFIRMED:
             if _same_person_said(locked, agent, kind):
                 return
             raise conflict(runtime, locked, "There is nothing to settle any more.")
-        said = Said(kind=kind, revision=draft.revision, agent=agent, source="panel")
+        said = Said(kind=kind, revision=draft.revision, agent=agent, source="panel", idempotency_key=request_key)
         decisions.record(locked.transaction, runtime.store.cipher, draft, said, moment)
         if sent:
             drafts.end_attempt(locked.transaction, draft, "settled")
@@ -208,6 +220,13 @@ def _already_said(runtime: Runtime, locked: Locked, request: DecisionRequest, ag
         if request.idempotency_key is not None and row.idempotency_key == request.idempotency_key:
             raise conflict(runtime, locked, "This idempotency key was used for another decision.")
     return False
+
+
+def _heard_before(locked: Locked, request_key: str | None) -> bool:
+    """The very same request again, a retry or a replay: it says nothing new, whatever happened since."""
+    if request_key is None:
+        return False
+    return any(row.idempotency_key == request_key for row in decisions.of_draft(locked.transaction, locked.draft.id))
 
 
 def _undone_before(locked: Locked, agent: Agent) -> bool:
@@ -341,10 +360,15 @@ def _require_acknowledged(draft: DraftRow, request: DecisionRequest, text: str) 
         for flag in draft.content.flags
         if flag.severity is Severity.BLOCKING
         and flag.code not in request.acknowledged
-        and not (edited and (not flag.excerpt or flag.excerpt not in text))
+        and not (edited and _edited_away(flag, text))
     )
     if open_flags:
         raise FlagsNotAcknowledged(open_flags)
+
+
+def _edited_away(flag: Flag, text: str) -> bool:
+    """What the flag is about no longer stands in the text. Of a shortened excerpt nobody can say that."""
+    return bool(flag.excerpt) and "…" not in flag.excerpt and normalise(flag.excerpt) not in normalise(text)
 
 
 def _reject(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: Agent) -> None:

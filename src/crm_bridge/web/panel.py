@@ -44,7 +44,7 @@ _ERRORS = (400, 401, 404, 409, 413, 415, 422, 503)
     responses=answers({200: PanelSchema, 304: None}, (400, 401, 404, 413, 503)),
 )
 def show(connection: str, case: str) -> Response:
-    agent, _delivery = _identified(connection, ())
+    agent, _delivery, _key = _identified(connection, ())
     view = panel_view(current_runtime(), connection, usable_id(case, "unknown_case"), agent)
     response = _shown(view)
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
@@ -64,7 +64,7 @@ def show(connection: str, case: str) -> Response:
     responses=answers({200: PanelSchema}, _ERRORS),
 )
 def take_decision(connection: str, draft: str) -> Response:
-    agent, delivery = _identified(connection, JSON_TYPES)
+    agent, delivery, _key = _identified(connection, JSON_TYPES)
     body = load_body(DecisionSchema(), delivery.body)
     wanted = DecisionRequest(
         kind=DecisionKind(body["decision"]),
@@ -89,10 +89,10 @@ def take_decision(connection: str, draft: str) -> Response:
     responses=answers({200: PanelSchema}, _ERRORS),
 )
 def take_back(connection: str, draft: str) -> Response:
-    agent, delivery = _identified(connection, JSON_TYPES if request.mimetype else ())
+    agent, delivery, key = _identified(connection, JSON_TYPES if request.mimetype else ())
     body = load_body(UndoSchema(), delivery.body or b"{}")
     identity = usable_id(draft, "unknown_draft")
-    return _shown(undo(current_runtime(), connection, identity, agent, revision=body["revision"]))
+    return _shown(undo(current_runtime(), connection, identity, agent, revision=body["revision"], request_key=key))
 
 
 @route(
@@ -105,19 +105,34 @@ def take_back(connection: str, draft: str) -> Response:
     responses=answers({200: PanelSchema}, _ERRORS),
 )
 def resolve(connection: str, draft: str) -> Response:
-    agent, delivery = _identified(connection, JSON_TYPES)
+    agent, delivery, key = _identified(connection, JSON_TYPES)
     body = load_body(ResolveSchema(), delivery.body)
-    return _shown(settle(current_runtime(), connection, usable_id(draft, "unknown_draft"), body["sent"], agent))
+    identity = usable_id(draft, "unknown_draft")
+    return _shown(settle(current_runtime(), connection, identity, body["sent"], agent, request_key=key))
 
 
-def _identified(connection: str, accepted: tuple[str, ...]) -> tuple[Agent, Delivery]:
-    """Who asks, vouched for by the CRM. What changes something must have its body signed. Parses nothing."""
+def _identified(connection: str, accepted: tuple[str, ...]) -> tuple[Agent, Delivery, str | None]:
+    """Who asks, vouched for by the CRM, and what makes this very request known again. Parses nothing.
+
+    What changes something must have its body signed.
+    """
     adapter = panel_connection(connection).adapter
     delivery = read_delivery(accepted)
+    _require_plain_target(delivery)
     verified = adapter.verify(delivery)
     if delivery.method != "GET" and not verified.signed_body:
         raise VerificationFailed("body_not_signed")
-    return adapter.identify(verified), delivery
+    return adapter.identify(verified), delivery, verified.delivery_id
+
+
+def _require_plain_target(delivery: Delivery) -> None:
+    """The adapter judges the raw target, the route was chosen by the decoded one: they must be the same.
+
+    Else `/p%61nel/…` would be verified as something that is no panel request. Ids in paths are plain slugs.
+    """
+    path = delivery.target.partition("?")[0]
+    if "%" in path or not path.endswith(request.path):
+        raise VerificationFailed("target_not_plain")
 
 
 def _key_in_header(delivery: Delivery) -> str | None:

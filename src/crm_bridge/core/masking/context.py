@@ -25,6 +25,9 @@ MAX_MESSAGES = 100
 MAX_TEXT_CHARS = 30_000
 """Of one text; an identifier that crosses the end is masked whole."""
 
+MAX_CASE_CHARS = 120_000
+"""Of all messages of a case together."""
+
 _LOOK_AHEAD = 400
 
 
@@ -138,7 +141,19 @@ def _readable(context: CaseContext, policy: MaskingPolicy) -> list[Message]:
     chosen = [
         message for message in context.messages if not message.automatic and (message.public or policy.internal_notes)
     ]
-    return chosen[-MAX_MESSAGES:]
+    return _newest_that_fit(chosen[-MAX_MESSAGES:])
+
+
+def _newest_that_fit(chosen: list[Message]) -> list[Message]:
+    """Newest first until there is enough to read: a case of any size costs a bounded time. The newest always fits."""
+    fitting: list[Message] = []
+    room = MAX_CASE_CHARS
+    for message in reversed(chosen):
+        room -= min(len(message.text), MAX_TEXT_CHARS)
+        if room < 0 and fitting:
+            break
+        fitting.append(message)
+    return fitting[::-1]
 
 
 def _masked_fields(context: CaseContext, policy: MaskingPolicy, masker: _Masker) -> tuple[tuple[str, str], ...]:

@@ -67,7 +67,8 @@ def run(
 ) -> int:
     """Run until told to stop by SIGTERM or SIGINT. 0 = stopped cleanly, 2 = wrong usage.
 
-    Prints one JSON line `{"event": "listening", "port": …, "base_url": …}` on stdout once it can be reached.
+    Prints one JSON line `{"event": "listening", "port": …}` on stdout once it can be reached; with `--print-config` it
+    holds the connection's `config` too.
     """
     given = parser.parse_args(arguments)
     _log_as_json()
@@ -82,7 +83,7 @@ def run(
     except (InvalidConfig, OSError, ValueError) as error:
         print(f"the emulated CRM cannot start: {error}", file=sys.stderr)
         return 2
-    line = {"event": "listening", "port": crm.port, "base_url": crm.base_url}
+    line = {"event": "listening", "port": crm.port}
     print(json.dumps(line | ({"config": crm.config} if given.print_config else {})), flush=True)
     stopping.wait()
     crm.stop()

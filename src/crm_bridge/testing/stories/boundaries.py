@@ -54,10 +54,16 @@ PLACES = tuple(
 
 @dataclass(kw_only=True)
 class Fate:
-    """What happens the next time a worker comes to a place."""
+    """What happens the next time a worker comes to a place, or to so many places, whichever they are."""
 
-    place: Place
+    place: Place | int
     happens: Callable[[Place], None]
+
+    def strikes(self, here: Place) -> bool:
+        if isinstance(self.place, Place):
+            return self.place == here
+        self.place -= 1
+        return self.place < 0
 
 
 @dataclass(kw_only=True)
@@ -72,12 +78,12 @@ class Watch:
     )
 
     def reach(self, when: str, name: str) -> None:
-        fate = self.fate
-        if not self.working or fate is None or (fate.place.when, fate.place.name) != (when, name):
+        fate, here = self.fate, Place(when=when, name=name)
+        if not self.working or fate is None or not fate.strikes(here):
             return
         self.fate, self.working = None, False
         try:
-            fate.happens(fate.place)
+            fate.happens(here)
         finally:
             self.working = True
 

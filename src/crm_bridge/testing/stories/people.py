@@ -76,6 +76,8 @@ def note(play: Play, ticket: Ticket, agent: str) -> None:
 
 
 def edit_in_place(play: Play, ticket: Ticket, agent: str) -> None:
+    if ticket.decided is not None and ticket.decided in ticket.company.crm.standing(ticket.ref):
+        return  # a record keeps no text of its decision: what is typed afterwards cannot be told from what was decided
     text = f"Dear customer, I type this into the draft itself ({play.another()})."
     if ticket.company.crm.edit_in_place(ticket.ref, text, agent):
         play.tell(f"{agent} writes over the draft of {ticket} in the CRM.")
@@ -164,7 +166,7 @@ def _decide_in_crm(
     if not ticket.company.crm.decide(ticket.ref, kind.value, agent, revision=revision, text=text, reason="other"):
         play.tell("The CRM refuses.")
         return
-    ticket.human = None
+    ticket.human, ticket.decided = None, standing[-1] if standing else None
     if kind in {DecisionKind.ACCEPT, DecisionKind.EDIT}:
         approved = text or (standing[-1] if standing else view.draft.text or "")
         said = (view.draft.id, str(revision), kind.value, agent, text or "")

@@ -31,7 +31,7 @@ class Broken(BaseException):
 class Ticket:
     """A case of the story. `human`: what a person wrote over our draft, until somebody decides on it.
 
-    `removed`: a person took our draft away.
+    `removed`: a person took our draft away. `decided`: the text somebody decided on in the CRM.
     """
 
     number: int
@@ -42,6 +42,7 @@ class Ticket:
     mark: str
     human: str | None = None
     removed: bool = False
+    decided: str | None = None
     deleted: bool = False
     merged_into: Ticket | None = None
 

@@ -38,7 +38,7 @@ DIES, SLEEPS = "dies", "sleeps"
 HAPPENS = (DIES, SLEEPS, *MEANWHILE)
 
 
-def works(play: Play, *, place: Place | None = None, happens: str = DIES) -> None:
+def works(play: Play, *, place: Place | int | None = None, happens: str = DIES) -> None:
     """A worker does all that is due; the first time it comes to `place`, something happens."""
     play.tell("The worker works.")
     if place is not None:
