@@ -1,6 +1,6 @@
 # Each target makes .venv by itself with the Python it finds (3.11+) and can be run again at once.
 .DELETE_ON_ERROR:
-.PHONY: demo test check acceptance fix clean
+.PHONY: demo test check kit acceptance fix clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 # The runs with a stopwatch: kills, stopped workers, a CRM in trouble. Minutes long.
 acceptance: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/acceptance -p no:randomly $(ARGS)
+
+# The adapter kit's own proofs: the contract in every profile, broken adapters, stories.
+kit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) -m kit $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

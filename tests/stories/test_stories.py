@@ -12,6 +12,8 @@ from crm_bridge.testing.stories import crm_maker, tell_stories
 from crm_bridge.testing.stories.database import temporary_folder
 from crm_bridge.testing.stories.full import tell_full_stories
 
+pytestmark = pytest.mark.kit
+
 STORIES = int(os.environ.get("STORIES", "200"))
 FULL_STORIES = int(os.environ.get("FULL_STORIES", "12"))
 SEED = int(os.environ.get("STORIES_SEED", "1"))

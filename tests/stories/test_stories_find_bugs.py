@@ -18,15 +18,17 @@ from crm_bridge.store.database import Store
 from crm_bridge.testing.stories import StoryBroken, crm_maker, tell_stories
 from crm_bridge_mock.adapter import MockAdapter
 
+pytestmark = pytest.mark.kit
+
 ENOUGH = 60
 """Stories in which every one of these bugs is met; most are met in the first few."""
 
 SEED = 11
 
 
-def broken(store: Store, *, shrink: bool = False, profile: str = "native") -> StoryBroken:
+def broken(store: Store, *, steps: int = 8, shorter: int = 0) -> StoryBroken:
     with pytest.raises(StoryBroken) as found:
-        tell_stories(store, crm_maker("mock", profile=profile), stories=ENOUGH, seed=SEED, shrink=shrink)
+        tell_stories(store, crm_maker("mock"), stories=ENOUGH, seed=SEED, steps=steps, shorter=shorter)
     return found.value
 
 
@@ -44,9 +46,9 @@ def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: py
         return None if found is not None and found.steps == (DraftStep.SUPERSEDE,) else found
 
     monkeypatch.setattr(read, "conclude", conclude)
-    found = broken(stories_store, shrink=True)
+    found = broken(stories_store, steps=3, shorter=40)
     assert "does not know of 1 messages" in found.law
-    assert f"seed {SEED}" in str(found)
+    assert "(seed " in str(found)
     assert len(found.story) <= 6, str(found)
     assert any("writes more on case 1" in line for line in found.story)
 
@@ -122,4 +124,4 @@ def test_a_revision_that_is_used_again(stories_store: Store, monkeypatch: pytest
         return real(*arguments, **more)
 
     monkeypatch.setattr(drafts, "take_step", take_step)
-    assert "became another" in broken(stories_store).law or True
+    assert "revision" in broken(stories_store).law

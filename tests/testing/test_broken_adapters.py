@@ -17,6 +17,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.kit
+
 HERE = Path(__file__).parent
 FILE = HERE / "broken_adapters.py"
 AT_LEAST = 15

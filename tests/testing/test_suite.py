@@ -27,6 +27,8 @@ import pytest
 from crm_bridge.testing import AdapterContract
 from crm_bridge_mock.emulator.handle import MockHandle
 
+pytestmark = pytest.mark.kit
+
 class TestMine(AdapterContract):
     not_yet = {
         "test_a_case_is_read_whole": "read_case: map subject and messages",

@@ -44,34 +44,42 @@ class TestNative(MockContract):
     profile = "native"
 
 
+@pytest.mark.kit
 class TestProperty(MockContract):
     profile = "property"
 
 
+@pytest.mark.kit
 class TestNotes(MockContract):
     profile = "notes"
 
 
+@pytest.mark.kit
 class TestAgentSends(MockContract):
     profile = "agent-sends"
 
 
+@pytest.mark.kit
 class TestHints(MockContract):
     profile = "hints"
 
 
+@pytest.mark.kit
 class TestNoFind(MockContract):
     profile = "no-find"
 
 
+@pytest.mark.kit
 class TestOneSecond(MockContract):
     profile = "one-second"
 
 
+@pytest.mark.kit
 class TestForeign(MockContract):
     profile = "foreign"
 
 
+@pytest.mark.kit
 class TestTokens(MockContract):
     profile = "tokens"
 

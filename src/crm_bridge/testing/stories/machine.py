@@ -35,13 +35,20 @@ class StoryBroken(AssertionError):
 
 @dataclass(kw_only=True)
 class Theatre:
-    """Gives every story a stage, keeps count and remembers what broke."""
+    """Gives every story a stage, keeps count and remembers what broke. `shorter`: so many are tried once one broke."""
 
     build: Callable[[], Stage]
+    shorter: int = 0
     told: Callable[[Play], None] = field(default=lambda _play: None)
     stage: Stage | None = None
     stories: int = 0
     broken: list[StoryBroken] = field(default_factory=list)
+    since_broken: int = 0
+
+    @property
+    def enough(self) -> bool:
+        """Whether it has been tried often enough to tell the broken story shorter."""
+        return self.since_broken > self.shorter
 
     def open(self) -> Stage:
         if self.stage is not None and self.stage.stories >= STORIES_PER_STAGE:
@@ -50,6 +57,7 @@ class Theatre:
             self.stage = self.build()
         self.stage.stories += 1
         self.stories += 1
+        self.since_broken += bool(self.broken)
         return self.stage
 
     def close(self) -> None:
@@ -103,7 +111,7 @@ class StoryMachine(RuleBasedStateMachine):
     @initialize(begins=st.sampled_from(BEGINS), company=st.booleans())
     def first_case(self, begins: str, company: bool) -> None:
         """Most stories begin where a draft stands already."""
-        if begins == NO_STORY:
+        if begins == NO_STORY or self.theatre.enough:
             return
         with self.step():
             people.open_case(self.play, int(company))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -18,7 +21,8 @@ from crm_bridge.testing.stories.machine import StoryBroken, Theatre, machine_for
 from crm_bridge.testing.stories.play import Play
 from crm_bridge.testing.stories.stage import MakeCrm, build_stage
 
-STEPS = 8
+STEPS, SHORTER = 8, 100
+_MEMORY = "/dev/shm"  # noqa: S108 - the system's own folder in memory; what is made in it has random names
 
 
 def crm_maker(adapter: str, **options: Any) -> MakeCrm:
@@ -27,7 +31,24 @@ def crm_maker(adapter: str, **options: Any) -> MakeCrm:
     package = emulator.__module__.rpartition(".")[0]
     module = importlib.import_module(f"{package}.handle")
     build = next(value for value in vars(module).values() if _is_handle(value, module.__name__))
-    return lambda connection: build(connection=connection, **options)
+
+    def make(connection: str) -> EmulatedCrm:
+        with _files_in_memory():
+            return build(connection=connection, **options)
+
+    return make
+
+
+@contextmanager
+def _files_in_memory() -> Iterator[None]:
+    """Temporary files are made where a flush costs nothing: an emulated CRM flushes with every change."""
+    before = tempfile.tempdir
+    if os.access(_MEMORY, os.W_OK):
+        tempfile.tempdir = _MEMORY
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _is_handle(value: object, module: str) -> TypeGuard[Callable[..., EmulatedCrm]]:
@@ -41,19 +62,22 @@ def tell_stories(
     stories: int,
     seed: int,
     steps: int = STEPS,
-    shrink: bool = True,
+    shorter: int = SHORTER,
     told: Callable[[Play], None] = lambda _play: None,
 ) -> None:
-    """Story n has the seed `seed + n`. Raises `StoryBroken` with the shortest story found and the seed of it."""
-    theatre = Theatre(build=partial(build_stage, store, make_crm), told=told)
+    """Story n has the seed `seed + n`; once one breaks, `shorter` ones like it are tried.
+
+    Raises `StoryBroken` with the shortest story found and its seed.
+    """
+    theatre = Theatre(build=partial(build_stage, store, make_crm), told=told, shorter=shorter)
     try:
         for number in range(seed, seed + stories):
-            _tell(theatre, number, steps=steps, shrink=shrink)
+            _tell(theatre, number, steps=steps)
     finally:
         theatre.close()
 
 
-def _tell(theatre: Theatre, seed: int, *, steps: int, shrink: bool) -> None:
+def _tell(theatre: Theatre, seed: int, *, steps: int) -> None:
     """One story, and if it breaks the shorter ones like it.
 
     A run of its own for each: within one run Hypothesis plays five variations of every story it makes up, which for
@@ -65,7 +89,7 @@ def _tell(theatre: Theatre, seed: int, *, steps: int, shrink: bool) -> None:
         stateful_step_count=steps,
         deadline=None,
         database=None,
-        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        phases=[Phase.generate, Phase.shrink] if theatre.shorter else [Phase.generate],
         print_blob=False,
         verbosity=Verbosity.quiet,
         report_multiple_bugs=False,
