@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import time
@@ -16,6 +17,7 @@ import pytest
 import requests
 import tickets
 from tickets import CLIENT, Tickets
+from waitress import trigger
 
 from crm_bridge.contract import (
     Ambiguous,
@@ -28,7 +30,7 @@ from crm_bridge.contract import (
     Token,
     VerificationFailed,
 )
-from crm_bridge.kit.emulation import FaultRule, Outgoing, Reply, Unreachable
+from crm_bridge.kit.emulation import FaultRule, Outgoing, Reply, Server, Unreachable
 from crm_bridge.kit.http import Effect, HttpClient
 from crm_bridge.kit.services import in_memory_services
 from crm_bridge.kit.signing import verify_webhook
@@ -286,6 +288,23 @@ def test_a_stopped_emulator_waits_for_no_fault(bridge: Bridge) -> None:
         began = time.monotonic()
         crm.stop()
         assert time.monotonic() - began < 4
+
+
+def test_a_server_stops_cleanly_in_the_middle_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loop must not close what wakes it before it was woken: the descriptor may be somebody else's by then."""
+
+    def slowly(self: trigger.trigger) -> None:
+        time.sleep(0.05)
+        os.write(self.trigger, b"x")
+
+    for _ in range(5):
+        server = Server(lambda _environ, start: (start("200 OK", []), [b""])[1])
+        server.start()
+        with socket.create_connection((server.host, server.port), timeout=5) as caller:
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+            with monkeypatch.context() as patch:
+                patch.setattr(trigger.trigger, "_physical_pull", slowly)
+                server.stop()
 
 
 def test_a_page_nobody_routes_is_no_operation(crm: Tickets) -> None:

@@ -50,8 +50,9 @@ class Server:
 
     def stop(self) -> None:
         """Close every socket once the requests under way are answered, at most a few seconds later."""
-        self._stopping.set()
-        self._server.pull_trigger()
+        # Said inside the loop: were it said first, the loop could close the trigger's descriptor before it is pulled,
+        # and the byte meant for it would go to whatever has that number by then.
+        self._server.trigger.pull_trigger(self._stopping.set)
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
@@ -60,4 +61,5 @@ class Server:
             wasyncore.loop(timeout=LOOP_S, use_poll=True, map=self._sockets, count=1)
         self._server.task_dispatcher.shutdown(timeout=5)
         wasyncore.loop(timeout=0, use_poll=True, map=self._sockets, count=1)
+        self._server.trigger.trigger = -1  # whoever is late pulls nothing, instead of a descriptor used anew
         wasyncore.close_all(self._sockets, ignore_all=True)

@@ -139,7 +139,6 @@
       if (!undone) put("aside", null);
       if (changed() && ctx.request.action.includes("/draft/")) putAside(area().value); // an undo gives it back
       put("text", null);
-      byId("notice").replaceChildren();
     }
     if (ctx.response.status < 400 && ctx.sourceElement.matches("[data-clear]")) ctx.sourceElement.reset();
   }
