@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from crm_bridge.contract import Ambiguous, Conflict, Receipt
 from crm_bridge.core.lifecycle import DraftStep
 from crm_bridge.pipeline import read, receive, send
-from crm_bridge.store import drafts, inbox
+from crm_bridge.store import cases, drafts, inbox
 from crm_bridge.store.database import Store
 from crm_bridge.testing.stories import StoryBroken, crm_maker, tell_stories
 from crm_bridge_mock.adapter import MockAdapter
@@ -48,7 +47,7 @@ def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: py
     monkeypatch.setattr(read, "conclude", conclude)
     found = broken(stories_store, steps=3, shorter=40)
     assert "does not know of 1 messages" in found.law
-    assert "(seed " in str(found)
+    assert f"(seed {found.seed})" in str(found)
     assert len(found.story) <= 6, str(found)
     assert any("writes more on case 1" in line for line in found.story)
 
@@ -118,10 +117,12 @@ def test_an_approval_that_outlives_its_undo(stories_store: Store, monkeypatch: p
 
 
 def test_a_revision_that_is_used_again(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., Any] = drafts.take_step
+    stuck = SimpleNamespace(
+        **{**vars(cases), "step": lambda connection, case_id, **_: (1, cases_step(connection, case_id))}
+    )
 
-    def take_step(*arguments: Any, new_revision: bool = False, **more: Any) -> Any:
-        return real(*arguments, **more)
+    def cases_step(connection: Any, case_id: int) -> int:
+        return cases.step(connection, case_id, new_revision=False)[1]
 
-    monkeypatch.setattr(drafts, "take_step", take_step)
+    monkeypatch.setattr(drafts, "cases", stuck)
     assert "revision" in broken(stories_store).law

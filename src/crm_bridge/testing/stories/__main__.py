@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import secrets
 import sys
@@ -29,13 +30,15 @@ class Progress:
     wanted: int
     what: str
     done: int = 0
-    began: float = 0.0
     said: float = 0.0
 
     def one_more(self, _play: Play | None = None) -> None:
-        self.done += 1
+        self.at(self.done + 1)
+
+    def at(self, done: int) -> None:
+        """So many are told; shorter versions of a broken one are not counted."""
+        self.done = min(done, self.wanted)
         now = time.monotonic()
-        self.began = self.began or now
         if now - self.said > (0.5 if sys.stdout.isatty() else 15.0) or self.done == self.wanted:
             self.said = now
             end = "\r" if sys.stdout.isatty() and self.done < self.wanted else "\n"
@@ -61,29 +64,26 @@ def main() -> int:
 
 
 def _in_process(wanted: argparse.Namespace) -> None:
-    """Chunks of stories, each with a seed of its own: the one that is named tells the broken story again."""
+    """The profiles in turn; story n has the seed `seed + n`, whichever profile it is told in."""
     declared = sorted(declared_capabilities(wanted.adapter))
     profiles: list[str | None] = [wanted.profile] if wanted.profile else [*declared] or [None]
     progress = Progress(wanted=wanted.stories, what="stories")
     chunk = min(CHUNK, -(-wanted.stories // len(profiles)))
+    told = 0
     with temporary_store() as store:
-        number = 0
-        while progress.done < wanted.stories:
-            profile = profiles[number % len(profiles)]
-            options = {} if profile is None else {"profile": profile}
-            seed, stories = wanted.seed + number, min(chunk, wanted.stories - progress.done)
-            before = progress.done
+        for profile in itertools.cycle(profiles):
+            stories = min(chunk, wanted.stories - told)
+            if stories <= 0:
+                return
+            maker = crm_maker(wanted.adapter, **({} if profile is None else {"profile": profile}))
             try:
-                tell_stories(
-                    store, crm_maker(wanted.adapter, **options), stories=stories, seed=seed, told=progress.one_more
-                )
-            except StoryBroken:
+                tell_stories(store, maker, stories=stories, seed=wanted.seed + told, told=progress.one_more)
+            except StoryBroken as broken:
                 named = f" --profile {profile}" if profile else ""
-                print(f"\nAgain: --stories {chunk} --full 0 --seed {seed} --adapter {wanted.adapter}{named}")
+                print(f"\nAgain: --stories 1 --seed {broken.seed} --adapter {wanted.adapter}{named}")
                 raise
-            # Hypothesis leaves some untold that would repeat others.
-            progress.done = max(progress.done, before + stories)
-            number += 1
+            told += stories
+            progress.at(told)
 
 
 def _full(wanted: argparse.Namespace) -> None:

@@ -25,12 +25,13 @@ BEGINS = (NO_STORY, *[WITH_A_DRAFT] * 15, *[WITH_A_CASE] * 4)
 
 
 class StoryBroken(AssertionError):
-    """A story in which a law did not hold. `story` is told in words, one step a line."""
+    """A story in which a law did not hold. `story` is told in words, one step a line; `seed` tells it again."""
 
-    def __init__(self, law: str, story: tuple[str, ...]) -> None:
+    def __init__(self, law: str, story: tuple[str, ...], seed: int | None = None) -> None:
         lines = "\n".join(f"  {number:2}. {line}" for number, line in enumerate(story, 1))
-        super().__init__(f"{law}\n\nThe story:\n{lines}\n  =>  {law}")
-        self.law, self.story = law, story
+        named = "" if seed is None else f" (seed {seed})"
+        super().__init__(f"{law}{named}\n\nThe story:\n{lines}\n  =>  {law}")
+        self.law, self.story, self.seed = law, story, seed
 
 
 @dataclass(kw_only=True)

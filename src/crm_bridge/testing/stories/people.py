@@ -76,7 +76,7 @@ def note(play: Play, ticket: Ticket, agent: str) -> None:
 
 
 def edit_in_place(play: Play, ticket: Ticket, agent: str) -> None:
-    if ticket.decided is not None and ticket.decided in ticket.company.crm.standing(ticket.ref):
+    if _decided_there(ticket):
         return  # a record keeps no text of its decision: what is typed afterwards cannot be told from what was decided
     text = f"Dear customer, I type this into the draft itself ({play.another()})."
     if ticket.company.crm.edit_in_place(ticket.ref, text, agent):
@@ -85,9 +85,14 @@ def edit_in_place(play: Play, ticket: Ticket, agent: str) -> None:
 
 
 def remove_draft(play: Play, ticket: Ticket) -> None:
-    if ticket.company.crm.remove_draft(ticket.ref):
+    if not _decided_there(ticket) and ticket.company.crm.remove_draft(ticket.ref):
         play.tell(f"Somebody removes the draft of {ticket} in the CRM.")
         ticket.human, ticket.removed = None, True
+
+
+def _decided_there(ticket: Ticket) -> bool:
+    """Whether somebody decided in the CRM on what still stands there."""
+    return ticket.decided is not None and ticket.decided in ticket.company.crm.standing(ticket.ref)
 
 
 def send_natively(play: Play, ticket: Ticket, agent: str, *, edited: bool) -> None:

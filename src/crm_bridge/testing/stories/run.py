@@ -101,4 +101,4 @@ def _tell(theatre: Theatre, seed: int, *, steps: int) -> None:
         shortest = theatre.shortest()
         if shortest is None:
             raise
-        raise StoryBroken(f"{shortest.law} (seed {seed})", shortest.story) from None
+        raise StoryBroken(shortest.law, shortest.story, seed) from None
