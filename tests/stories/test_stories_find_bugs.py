@@ -20,21 +20,19 @@ from crm_bridge_mock.adapter import MockAdapter
 pytestmark = pytest.mark.kit
 
 ENOUGH = 60
-"""Stories in which every one of these bugs is met; most are met in the first few."""
-
-SEED = 11
+"""Stories in which every one of these bugs is met. They begin with a seed that is known to meet it, for speed alone."""
 
 
-def broken(store: Store, *, steps: int = 8, shorter: int = 0) -> StoryBroken:
+def broken(store: Store, *, seed: int, steps: int = 8, shorter: int = 0) -> StoryBroken:
     with pytest.raises(StoryBroken) as found:
-        tell_stories(store, crm_maker("mock"), stories=ENOUGH, seed=SEED, steps=steps, shorter=shorter)
+        tell_stories(store, crm_maker("mock"), stories=ENOUGH, seed=seed, steps=steps, shorter=shorter)
     return found.value
 
 
 def test_a_send_without_an_attempt_recorded_before(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = SimpleNamespace(**{**vars(drafts), "record_attempt": lambda *_: None})
     monkeypatch.setattr(send, "drafts", silent)
-    assert "without a recorded attempt" in str(broken(stories_store))
+    assert "without a recorded attempt" in broken(stories_store, seed=12).law
 
 
 def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +43,7 @@ def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: py
         return None if found is not None and found.steps == (DraftStep.SUPERSEDE,) else found
 
     monkeypatch.setattr(read, "conclude", conclude)
-    found = broken(stories_store, steps=3, shorter=40)
+    found = broken(stories_store, seed=22, steps=3, shorter=40)
     assert "does not know of 1 messages" in found.law
     assert f"(seed {found.seed})" in str(found)
     assert len(found.story) <= 6, str(found)
@@ -55,21 +53,22 @@ def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: py
 def test_deliveries_that_are_not_told_apart_from_new_ones(
     stories_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = inbox.store_events
+    real, seen = inbox.store_events, set()
 
     def store_events(connection: Any, cipher: Any, name: str, found: Any, wake_in: Any) -> int:
-        renamed = [replace(event, key=f"{event.key}{uuid.uuid4()}") for event in found]
-        return real(connection, cipher, name, renamed, wake_in)
+        named = [replace(event, key=f"{event.key}{uuid.uuid4()}") if event.key in seen else event for event in found]
+        seen.update(event.key for event in found)
+        return real(connection, cipher, name, named, wake_in)
 
     monkeypatch.setattr(inbox, "store_events", store_events)
-    assert "stored" in broken(stories_store).law
+    assert "are stored that nobody told" in broken(stories_store, seed=11).law
 
 
 def test_an_acknowledgement_before_anything_is_stored(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         receive, "store_found", lambda _runtime, _known, found: Receipt(events=len(found), new=len(found))
     )
-    assert "acknowledged and are not stored" in broken(stories_store).law
+    assert "acknowledged and are not stored" in broken(stories_store, seed=11).law
 
 
 def test_a_send_that_is_tried_again_after_a_lost_answer(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +82,7 @@ def test_a_send_that_is_tried_again_after_a_lost_answer(stories_store: Store, mo
             return real(self, replace(reply, seen=seen), f"{key}again")
 
     monkeypatch.setattr(MockAdapter, "send_reply", send_reply)
-    assert "went out 2 times" in broken(stories_store).law
+    assert "went out 2 times" in broken(stories_store, seed=45).law
 
 
 def test_a_draft_written_over_a_persons_text(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +100,7 @@ def test_a_draft_written_over_a_persons_text(stories_store: Store, monkeypatch: 
             return real(self, case, draft, key, forced)
 
     monkeypatch.setattr(MockAdapter, "write_draft", write_draft)
-    assert "was overwritten" in broken(stories_store).law
+    assert "was overwritten" in broken(stories_store, seed=35).law
 
 
 def test_an_approval_that_outlives_its_undo(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +112,7 @@ def test_an_approval_that_outlives_its_undo(stories_store: Store, monkeypatch: p
         return real(connection, cipher, draft, step, **more)
 
     monkeypatch.setattr(drafts, "take_step", take_step)
-    assert "and was approved 0 times" in broken(stories_store).law
+    assert "and was approved 0 times" in broken(stories_store, seed=47).law
 
 
 def test_a_revision_that_is_used_again(stories_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,4 +124,4 @@ def test_a_revision_that_is_used_again(stories_store: Store, monkeypatch: pytest
         return cases.step(connection, case_id, new_revision=False)[1]
 
     monkeypatch.setattr(drafts, "cases", stuck)
-    assert "revision" in broken(stories_store).law
+    assert "is of two drafts" in broken(stories_store, seed=11).law
