@@ -26,7 +26,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")})
 DEADLINE_S = 60.0
-PORTS = ("8000", "8001", "8010", "8011")
+PORTS = ("8000", "8001", "8010", "8011", "8100")
 """The ports that pages may name; each stands for a free one."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -18,7 +19,16 @@ from crm_bridge.store.database import StoreUnavailable
 
 
 @pytest.fixture
-def worker(worlds: Callable[..., World], database_url: str) -> Worker:
+def no_other_loop() -> Iterator[None]:
+    """A worker owns its process, and its loop is the only one; a browser test before it left one in this thread."""
+    before = asyncio.events._get_running_loop()
+    asyncio.events._set_running_loop(None)
+    yield
+    asyncio.events._set_running_loop(before)
+
+
+@pytest.fixture
+def worker(worlds: Callable[..., World], database_url: str, no_other_loop: None) -> Worker:  # noqa: ARG001
     return Worker(runtime=worlds().runtime, database_url=database_url)
 
 
