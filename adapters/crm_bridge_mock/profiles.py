@@ -76,6 +76,7 @@ _NATIVE = Capabilities(
     panel=True,
 )
 _PROPERTY = replace(_NATIVE_DRAFT, kind=TargetKind.PROPERTY, decides=frozenset({Decider.CRM}))
+_FIELD = replace(_NATIVE_DRAFT, kind=TargetKind.PROPERTY, decides=frozenset(), shows_states=False)
 _RECORD = replace(_NATIVE_DRAFT, kind=TargetKind.RECORD, decides=frozenset({Decider.CRM}))
 
 _ROWS = (
@@ -89,6 +90,10 @@ _ROWS = (
     Profile(
         name="notes",
         capabilities=replace(_NATIVE, targets=(_NOTE,), sends=Sends.NOBODY, send_marker=SendMarker.NONE, panel=False),
+    ),
+    Profile(
+        name="field",
+        capabilities=replace(_NATIVE, targets=(_FIELD,), sends=Sends.NOBODY, send_marker=SendMarker.NONE, panel=False),
     ),
     Profile(
         name="agent-sends",

@@ -26,7 +26,6 @@ from crm_bridge.store.encryption import Cipher
 from crm_bridge.store.services import services_for
 
 EMBEDDED = "embedded"
-DEFAULT_ASSISTANT_TIMEOUT_S = 30.0
 STOP_DATABASE_S = 20.0
 
 
@@ -86,7 +85,6 @@ def bootstrap(settings: Settings | None = None, *, database: Database | None = N
             store=store,
             connections=MappingProxyType(joined),
             assistant=build_assistant(settings.assistant, settings.network),
-            assistant_timeout_s=float(settings.assistant.get("timeout_s", DEFAULT_ASSISTANT_TIMEOUT_S)),
             detect_language=detect_language,
         )
         undo.pop_all()

@@ -22,6 +22,8 @@ def draft(assistant: Assistant, masked: MaskedContext) -> Proposal | Abstention:
     return assistant.draft(masked)
 
 class Careless:
+    timeout_s = 1.0
+
     def draft(self, context: CaseContext) -> Proposal | Abstention:
         raise NotImplementedError
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -45,10 +47,17 @@ def test_a_share_outside_0_to_1_is_refused(holdout: float) -> None:
 def test_one_customer_has_one_key_whatever_they_ask(
     case: Callable[..., CaseContext], message: Callable[..., Message]
 ) -> None:
-    first = requester_key(case(message("One"), requester=Person(id="a", email="Ada@Customer.test ")))
-    second = requester_key(case(message("Two"), subject="x", requester=Person(id="b", email="ada@customer.test")))
+    key = partial(requester_key, secret=b"of this connection")
+    first = key(case(message("One"), requester=Person(id="a", email="Ada@Customer.test ")))
+    second = key(case(message("Two"), subject="x", requester=Person(id="b", email="ada@customer.test")))
     assert first == second
     assert "ada" not in first
-    nobody = [requester_key(case(requester=None, case=CaseRef(id=name))) for name in ("c-1", "c-2")]
+    nobody = [key(case(requester=None, case=CaseRef(id=name))) for name in ("c-1", "c-2")]
     assert nobody[0] != nobody[1]
-    assert requester_key(case(requester=Person(id="a"))) != requester_key(case(requester=Person(id="b")))
+    assert key(case(requester=Person(id="a"))) != key(case(requester=Person(id="b")))
+
+
+def test_without_the_secret_nobody_can_tell_whose_key_it_is(case: Callable[..., CaseContext]) -> None:
+    asked = case(requester=Person(id="a", email="ada@customer.test"))
+    assert requester_key(asked, b"one") != requester_key(asked, b"two")
+    assert requester_key(asked, b"one") != hashlib.sha256(b"email:ada@customer.test").hexdigest()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from world import ANA, World
 
-from crm_bridge.contract import Agent, Decider, DecisionKind, RemoteDecision, Sends
+from crm_bridge.assistants import Abstention
+from crm_bridge.contract import Agent, Decider, DecisionKind, DraftRef, Fingerprint, RemoteDecision, Sends
 from crm_bridge.pipeline.decide import InvalidDecision
 from crm_bridge_mock.profiles import PROFILES
 
@@ -311,6 +312,83 @@ def test_where_nobody_decides_the_outcome_is_observed(playing: Playing, text: st
     world.agent_writes(case, text.format(draft=world.draft(case).text))
     world.settle()
     assert world.states(case) == [state]
+
+
+# --- a field without states ---------------------------------------------------------------------------------------
+
+
+def standing(world: World, case: str) -> str | None:
+    """The text anybody may copy there now."""
+    draft = world.crm.drafts.current(world.crm.state.case(case) or {"draft": None})
+    return None if draft is None or draft["withdrawn"] else draft["text"]
+
+
+@pytest.mark.parametrize("ending", ["close", "answer"])
+def test_where_a_draft_cannot_be_marked_as_over_it_is_taken_away(playing: Playing, ending: str) -> None:
+    world = playing("field")
+    case = world.open_case()
+    world.settle()
+    assert standing(world, case) == world.draft(case).text
+    if ending == "close":
+        world.crm.desk.close(case, ANA.name)
+    else:
+        world.agent_writes(case, "I called you about something else entirely, goodbye.")
+    world.settle()
+    assert world.states(case) == ["expired" if ending == "close" else "answered_otherwise"]
+    assert standing(world, case) is None
+    world.crm.desk.reopen(case, ANA.name)
+    world.customer_writes(case, "Hello?")
+    world.settle()
+    assert standing(world, case) == world.draft(case).text
+
+
+def test_a_draft_that_is_out_of_date_is_taken_away_also_when_no_new_one_comes(playing: Playing) -> None:
+    world = playing("field")
+    case = world.open_case()
+    world.settle()
+    world.assistant.answer = lambda _context: Abstention(reason="no_source")
+    world.customer_writes(case, "Wait, it is about another thing.")
+    world.settle()
+    assert world.states(case) == ["superseded", "refused"]
+    assert standing(world, case) is None
+
+
+def test_what_a_person_wrote_over_a_draft_is_not_taken_away_with_it(playing: Playing) -> None:
+    world = playing("field")
+    case = world.open_case()
+    world.settle()
+    draft = world.crm.drafts.current(world.crm.state.case(case) or {})
+    assert draft is not None
+    world.crm.drafts.edit_in_place(draft, "My own words, half finished")
+    world.crm.desk.close(case, ANA.name)
+    world.settle()
+    assert standing(world, case) == "My own words, half finished"
+    assert [row.withdrawal for row in world.drafts(case)] == ["kept"]
+
+
+def test_a_worker_that_dies_after_taking_a_draft_away_does_no_harm(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = playing("field")
+    case = world.open_case()
+    world.settle()
+    adapter = world.runtime.connections[world.name].adapter
+    real, calls = adapter.withdraw_draft, []
+
+    def dies(ref: DraftRef, replaces: Fingerprint) -> None:
+        real(ref, replaces)
+        calls.append(ref)
+        if len(calls) == 1:
+            raise RuntimeError
+
+    monkeypatch.setattr(adapter, "withdraw_draft", dies)
+    world.crm.desk.close(case, ANA.name)
+    world.settle()
+    world.wake_now(case)
+    world.settle()
+    assert len(calls) == 2
+    assert standing(world, case) is None
+    assert [row.withdrawal for row in world.drafts(case)] == ["done"]
 
 
 # --- foreign refs -------------------------------------------------------------------------------------------------

@@ -113,10 +113,31 @@ def test_after_eight_failures_of_its_own_a_case_needs_a_person_and_goes_on_when_
     assert set(world.events(case)) == {("dead", "http_403")}
     assert world.balance().balances
     assert (world.view(case).state.kind, world.view(case).state.reason) == ("no_draft", "technical")
+    shown = world.shown(case)["state"]
+    assert (shown["kind"], shown["reason"]) == ("no_draft", "technical")
+    assert world.draft(case).id in shown["sentence"]
     world.crm.faults.clear()
     world.customer_writes(case, "Hello?")
     world.settle()
-    assert world.states(case) == ["written"]
+    assert world.states(case) == ["refused", "written"]
+
+
+def test_a_question_that_could_not_be_read_gets_its_draft_as_soon_as_it_can(world: World) -> None:
+    """Also when nothing new is said: any event will do."""
+    case = world.open_case()
+    world.settle()
+    world.crm.faults.add(FaultRule(operation="read_case", status=403, times=None))
+    world.customer_writes(case, "And where is my invoice?")
+    for _ in range(12):
+        world.work()
+        world.wake_now(case)
+    world.work()
+    state = world.view(case).state
+    assert (state.kind, state.reason) == ("ready", "")
+    world.crm.faults.clear()
+    world.agent_writes(case, "Has anybody looked?", public=False)
+    world.settle()
+    assert world.states(case) == ["superseded", "written"]
 
 
 def test_an_approved_reply_of_a_case_that_keeps_failing_could_not_be_sent(world: World) -> None:

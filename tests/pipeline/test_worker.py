@@ -28,7 +28,7 @@ def no_other_loop() -> Iterator[None]:
 
 
 @pytest.fixture
-def worker(worlds: Callable[..., World], database_url: str, no_other_loop: None) -> Worker:  # noqa: ARG001
+def worker(worlds: Callable[..., World], database_url: str, no_other_loop: None) -> Worker:
     return Worker(runtime=worlds().runtime, database_url=database_url)
 
 

@@ -55,6 +55,7 @@ class ScriptedAssistant:
     answer: Callable[[MaskedContext], Proposal | Abstention] | None = None
     before: Callable[[MaskedContext], None] | None = None
     seen: list[MaskedContext] = field(default_factory=list)
+    timeout_s: float = 5.0
 
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         self.seen.append(context)
@@ -308,7 +309,6 @@ def make_world(
         store=store,
         connections=joined,
         assistant=answering,
-        assistant_timeout_s=5.0,
         detect_language=detect_language,
     )
     wire.send = into_wsgi(create_app(runtime))

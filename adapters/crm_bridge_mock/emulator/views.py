@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm_bridge.contract import Decider, Sends
+from crm_bridge.contract import Decider, Mutability, Sends
 from crm_bridge_mock.emulator.drafts import LIVE, Drafts
 from crm_bridge_mock.emulator.state import CrmState
 from crm_bridge_mock.profiles import Profile
@@ -42,6 +42,12 @@ _CASE_FIELDS = (
 )
 _MESSAGE_FIELDS = ("id", "channel", "direction", "html", "public", "language", "sent_at", "to", "cc", "attachments")
 
+
+AUTOMATIC = "automatic"
+"""The desk's own reason: nobody has said anything yet but machines."""
+
+_ASKS_FOR_REPLY = frozenset({"no_draft", "rejected"})
+"""States that end with the agent's own reply, of which the bridge has nothing more to say."""
 
 _READY = "A draft is ready."
 _HAND_OVER = "A draft is ready to hand over."
@@ -155,21 +161,47 @@ def _draft(view: CaseRecords) -> dict[str, Any] | None:
     }
 
 
+_WITHOUT_STATES = {
+    Mutability.APPEND: "Drafts stand here as internal notes.",
+    Mutability.REPLACE: "A draft stands here in a field of the case: copy what you need.",
+}
+
+
 def _state(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the bridge showed last; before its first word, what can be said without it."""
     told = view.case["state"]
     if told is not None:
-        return {**{name: told.get(name) for name in _STATE_FIELDS}, "reason": told.get("reason") or None}
+        shown = {**{name: told.get(name) for name in _STATE_FIELDS}, "reason": told.get("reason") or None}
+        return {**shown, **_answered_since(told, last)}
     revision = view.draft["revision"] if view.draft else 0
     told_last = max(0, view.case["panel_sequence"])
     return {**dict.fromkeys(_STATE_FIELDS), "sequence": told_last, "revision": revision, **_untold(view, last)}
 
 
+def _answered_since(told: Mapping[str, Any], last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Where there was no draft to send, the agent's own reply is the end of it."""
+    if told["kind"] not in _ASKS_FOR_REPLY or last is None or _author(last) != "agent":
+        return {}
+    return {
+        "kind": "answered_otherwise",
+        "sentence": "This was answered without a draft.",
+        "action": "Nothing to do.",
+        "reason": None,
+        "by": last["author"].get("name", ""),
+        "since": last["sent_at"],
+        "findings": [],
+    }
+
+
 def _untold(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    if view.case["status"] == "open" and last is None and any(item["public"] for item in view.messages):
+        sentence = "Only automatic replies stand here: nobody waits for an answer."
+        return {"kind": "answered_otherwise", "reason": AUTOMATIC, "sentence": sentence}
     if view.case["status"] != "open" or last is None or _author(last) == "agent":
         return {"kind": "answered_otherwise", "sentence": "There is nothing to draft at the moment."}
-    if not view.profile.capabilities.target.shows_states:
-        return {"kind": "no_draft", "reason": "policy", "sentence": "Drafts stand here as internal notes."}
+    target = view.profile.capabilities.target
+    if not target.shows_states:
+        return {"kind": "no_draft", "reason": "policy", "sentence": _WITHOUT_STATES[target.mutability]}
     if view.draft is not None and view.draft_status == "written":
         by_agent = view.profile.capabilities.sends is Sends.AGENT
         return {"kind": "ready", "sentence": _HAND_OVER if by_agent else _READY, "action": _DECIDE}

@@ -38,6 +38,7 @@ class HttpAssistant:
 
     client: HttpClient
     secrets: Sequence[str] = field(repr=False)
+    timeout_s: float
 
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         """See `Assistant.draft`. `Reauthenticate` also when the response is not signed by our secret."""
@@ -76,7 +77,7 @@ def build_http(config: Mapping[str, Any], network: Network) -> HttpAssistant:
     """Raises `InvalidConfig` with the path inside the `[assistant]` table."""
     loaded = load_config(HttpConfigSchema(), config)
     client = HttpClient(loaded["base_url"], network=network, total_s=loaded["timeout_s"], max_bytes=MAX_ANSWER_BYTES)
-    return HttpAssistant(client=client, secrets=tuple(loaded["secret"]))
+    return HttpAssistant(client=client, secrets=tuple(loaded["secret"]), timeout_s=loaded["timeout_s"])
 
 
 def request_json(context: MaskedContext) -> dict[str, Any]:

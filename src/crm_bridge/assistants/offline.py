@@ -28,6 +28,9 @@ _MAX_VARIANTS = 9
 class OfflineAssistant:
     """Needs nothing; good enough to work with, and honest about what it does not know."""
 
+    timeout_s: float = 2.0
+    """Nothing is waited for; it computes for milliseconds."""
+
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         """A reply that quotes the fitting sources; `no_source` when none fits in the customer's language."""
         if not context.question.strip():

@@ -54,18 +54,18 @@ class Prices:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIAssistant:
-    """Asks one model of one server. `total_s` bounds a draft, a second try without structured output included."""
+    """Asks one model of one server. `timeout_s` bounds a draft, a second try without structured output included."""
 
     sdk: OpenAI
     model: str
-    total_s: float
+    timeout_s: float
     limits: Mapping[str, Any]
     structured_output: str
     prices: Prices
 
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         """See `Assistant.draft`."""
-        ends_at = time.monotonic() + self.total_s
+        ends_at = time.monotonic() + self.timeout_s
         prompt = build_prompt(context)
         with named_errors():
             body = self._ask(prompt, _response_format(self.structured_output, prompt), ends_at)
@@ -151,7 +151,7 @@ def build_openai(config: Mapping[str, Any], network: Network) -> OpenAIAssistant
     return OpenAIAssistant(
         sdk=sdk,
         model=loaded["model"],
-        total_s=loaded["timeout_s"],
+        timeout_s=loaded["timeout_s"],
         limits=_limits(base_url, loaded["max_output_tokens"], loaded["temperature"]),
         structured_output=loaded["structured_output"],
         prices=Prices(

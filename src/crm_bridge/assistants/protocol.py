@@ -58,6 +58,10 @@ class Abstention:
 class Assistant(Protocol):
     """The AI that proposes text, one case at a time. Usable from several threads at once."""
 
+    @property
+    def timeout_s(self) -> float:
+        """One call of `draft` takes at most so long; whoever works on the case holds it that much longer."""
+
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         """A reply to `context.question`, grounded in `context.sources`.
 

@@ -13,6 +13,7 @@ from crm_bridge.contract.capabilities import (
     TargetKind,
 )
 from crm_bridge.contract.case import (
+    BY_BRIDGE,
     Addressing,
     Article,
     Articles,
@@ -73,6 +74,7 @@ from crm_bridge.contract.reply import ApprovedReply, FindResult, Found, ProvenAb
 from crm_bridge.contract.services import Cache, Clock, Limits, Network, Services, Token, Tokens
 
 __all__ = [
+    "BY_BRIDGE",
     "CONTRACT_VERSION",
     "Adapter",
     "AdapterFactory",

@@ -171,9 +171,14 @@ class CaseContext(Value):
         return tuple(message for message in self.messages if message.public)
 
 
+BY_BRIDGE = "bridge"
+"""Who changed a case, when it was this connection's own user."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change(Value):
-    """One changed case found by a poll. `by` is the id of who changed it, None when unknown."""
+    """One changed case found by a poll. `by` is the id of who changed it last, `BY_BRIDGE` when that was this
+    connection's own user, None when unknown. `version` is what `read_case` gives as the case's version."""
 
     ref: Ref
     version: str

@@ -7,6 +7,7 @@ could be known of the case can leak into the assignment. The result is recorded 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from enum import StrEnum
 
 from crm_bridge.contract import CaseContext
@@ -21,10 +22,11 @@ class Arm(StrEnum):
     HOLDOUT = "holdout"
 
 
-def requester_key(context: CaseContext) -> str:
-    """Who asks, as a SHA-256 hex: by e-mail where known (a person may be two contacts), else by the CRM's id.
+def requester_key(context: CaseContext, secret: bytes) -> str:
+    """Who asks, as an HMAC-SHA-256 hex: by e-mail where known (a person may be two contacts), else by the CRM's id.
 
-    A case of nobody is its own requester.
+    A case of nobody is its own requester. `secret` is the connection's own: without it nobody can find out whose key
+    it is by hashing addresses.
     """
     person = context.requester
     if person is None:
@@ -33,7 +35,7 @@ def requester_key(context: CaseContext) -> str:
         identity = f"email:{person.email.strip().casefold()}"
     else:
         identity = f"person:{person.id}"
-    return hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()
+    return hmac.new(secret, identity.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def assign(requester_key: str, *, salt: str, holdout: float) -> Arm:

@@ -44,6 +44,7 @@ class Next(StrEnum):
     BEGIN = "begin"
     PROPOSE = "propose"
     WRITE = "write"
+    WITHDRAW = "withdraw"
     SHOW = "show"
     REST = "rest"
 
@@ -87,6 +88,8 @@ def choose(turn: Turn, look: Look) -> Next:
         return Next.READ
     if draft is not None:
         return _next_for_draft(turn, look, draft)
+    if look.outdated is not None:
+        return Next.WITHDRAW
     if turn.context is None and look.unanswered:
         return Next.READ
     if turn.wait_until is None and not turn.ignored and propose.wanted(turn, look) is not None:
@@ -149,6 +152,8 @@ def _do(turn: Turn, look: Look, following: Next) -> bool:
             _propose(turn, look)
         case Next.WRITE:
             write.write(turn, look)
+        case Next.WITHDRAW:
+            write.withdraw(turn, look)
         case Next.SHOW:
             write.show(turn, look)
     return True

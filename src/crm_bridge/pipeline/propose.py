@@ -53,9 +53,11 @@ def wanted(turn: Turn, look: Look) -> Message | None:
     if last is None or last.answers != question.id:
         return question
     closed_before = last.state is DraftState.EXPIRED and last.reason == "closed"
+    # Given up because the case could not be read, and now it can: no assistant was ever asked.
+    unreadable_before = last.state is DraftState.REFUSED and last.reason == "technical" and not last.context_id
     # What can never be taken away again is written once per message of the customer.
     replaceable = turn.adapter.capabilities.target.withdrawable or last.write_key is None
-    return question if replaceable and (last.state in _AGAIN or closed_before) else None
+    return question if replaceable and (last.state in _AGAIN or closed_before or unreadable_before) else None
 
 
 def begin(turn: Turn, look: Look, question: Message) -> None:
@@ -220,8 +222,7 @@ def _may_ask(turn: Turn, masked: MaskedContext, draft: DraftRow, findings: tuple
 
 
 def _ask(turn: Turn, masked: MaskedContext) -> Proposal | Abstention:
-    timeout_s = turn.runtime.assistant_timeout_s
-    queue.renew(turn.runtime.store, turn.lease, lease_s=timeout_s + queue.LEASE_S)
+    queue.renew(turn.runtime.store, turn.lease, lease_s=turn.runtime.assistant.timeout_s + queue.LEASE_S)
     try:
         return turn.runtime.assistant.draft(masked)
     except (Retry, Reauthenticate) as error:

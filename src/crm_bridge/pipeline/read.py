@@ -101,7 +101,7 @@ def _follow_episode(turn: Turn, transaction: sa.Connection, look: Look, context:
     )
     if episode is None or reopened_late:
         policy = turn.known.policy
-        key = requester_key(context)
+        key = requester_key(context, connections.requester_secret(transaction, turn.cipher, turn.known.name))
         episode = cases.open_episode(
             transaction,
             name=turn.known.name,

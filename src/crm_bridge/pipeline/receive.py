@@ -29,9 +29,14 @@ def receive(runtime: Runtime, connection: str, delivery: Delivery) -> Response:
     return known.adapter.acknowledge(delivery, receipt)
 
 
-def store_found(runtime: Runtime, known: ConnectionRuntime, found: list[Event]) -> Receipt:
-    """Events, their work items and one nudge in one transaction. The same for webhooks and for polls."""
-    debounce = known.policy.debounce
+def store_found(
+    runtime: Runtime, known: ConnectionRuntime, found: list[Event], *, wait: timedelta | None = None
+) -> Receipt:
+    """Events, their work items and one nudge in one transaction. The same for webhooks and for polls.
+
+    They are due after `wait`, or after the connection's `debounce_s`.
+    """
+    debounce = known.policy.debounce if wait is None else wait
 
     def work(transaction: sa.Connection) -> int:
         new = inbox.store_events(transaction, runtime.store.cipher, known.name, found, debounce)

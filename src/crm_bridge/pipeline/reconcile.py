@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import sqlalchemy as sa
 import structlog
 
-from crm_bridge.contract import Articles, Change, Event, EventKind, OutboundError, Reauthenticate, Retry
+from crm_bridge.contract import (
+    BY_BRIDGE,
+    Articles,
+    CaseRef,
+    Change,
+    Event,
+    EventKind,
+    OutboundError,
+    Reauthenticate,
+    Retry,
+)
 from crm_bridge.pipeline.receive import store_found
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.pipeline.work import REAUTHENTICATE_WAIT
-from crm_bridge.store import articles, connections
+from crm_bridge.store import articles, cases, connections
 from crm_bridge.store.connections import ConnectionStatus
 from crm_bridge.store.inbox import ref_key
 from crm_bridge.store.locks import try_lock
+
+OWN_WITHIN = timedelta(seconds=50)
+"""Our own changes of a round are looked at before the next one begins."""
 
 MAX_PAGES = 20
 """Of one round: a long backlog is read over several rounds, so that no round is unbounded."""
@@ -66,11 +81,33 @@ def _poll(runtime: Runtime, known: ConnectionRuntime, status: ConnectionStatus) 
     for _ in range(MAX_PAGES):
         page = known.adapter.changed_since(cursor)
         # The events are stored before the cursor moves: a crash between the two only repeats the page.
-        store_found(runtime, known, [_event(change) for change in page.items])
+        _store(runtime, known, _news(runtime, known, page.items))
         cursor = page.cursor
         _remember(runtime, known, "changes_cursor", cursor)
         if not page.more:
             return
+
+
+def _news(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> list[Change]:
+    """Changes of cases that were not read as they are now already."""
+    wanted = [change.ref.id for change in found if isinstance(change.ref, CaseRef)]
+    known_versions = runtime.store.run(lambda transaction: cases.versions(transaction, known.name, wanted))
+    return [change for change in found if known_versions.get(change.ref.id) != change.version]
+
+
+def _store(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> None:
+    """What others changed is due as ever. What we changed last ourselves may hide a change before it: that is looked
+    at too, spread over a while, so that our own work does not become a wave of readings a minute later."""
+    store_found(runtime, known, [_event(change) for change in found if change.by != BY_BRIDGE])
+    for change in found:
+        if change.by == BY_BRIDGE:
+            event = _event(change)
+            store_found(runtime, known, [event], wait=_place_in(OWN_WITHIN, event.key or ""))
+
+
+def _place_in(span: timedelta, key: str) -> timedelta:
+    """The same place for the same key, evenly spread over all keys."""
+    return span * (zlib.crc32(key.encode()) / 2**32)
 
 
 def _event(change: Change) -> Event:

@@ -27,12 +27,11 @@ class ConnectionRuntime:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """One per process; thread-safe. `assistant_timeout_s` bounds one call of the assistant."""
+    """One per process; thread-safe."""
 
     store: Store
     connections: Mapping[str, ConnectionRuntime]
     assistant: Assistant
-    assistant_timeout_s: float
     detect_language: Callable[[str], str | None]
 
     def connection(self, name: str) -> ConnectionRuntime:

@@ -42,6 +42,8 @@ class Look:
     episode: EpisodeRow | None
     connection: ConnectionStatus
     pending: inbox.Pending
+    outdated: DraftRow | None
+    """A draft nobody should use any more, standing in a CRM that cannot show that."""
     unanswered: bool
     """The messages as last read hold a word of the customer that the newest draft never saw."""
     at: datetime
@@ -92,9 +94,15 @@ class Turn:
             episode=cases.current_episode(transaction, case.id),
             connection=status,
             pending=inbox.pending(transaction, self.lease.item_id),
+            outdated=drafts.outdated(transaction, self.cipher, case.id) if self._withdraws() else None,
             unanswered=live is None and self._unanswered(transaction, latest),
             at=now(transaction),
         )
+
+    def _withdraws(self) -> bool:
+        """Where the CRM can show states, an ended draft stays in sight with what became of it."""
+        target = self.adapter.capabilities.target
+        return self.known.policy.mode == "suggest" and target.withdrawable and not target.shows_states
 
     def _unanswered(self, transaction: sa.Connection, latest: DraftRow | None) -> bool:
         if latest is None or self.context is not None:

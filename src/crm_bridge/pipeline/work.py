@@ -18,6 +18,7 @@ import structlog
 from crm_bridge.contract import OutboundError, Reauthenticate, Retry
 from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.pipeline.advance import advance
+from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.resolve import resolve
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.pipeline.trouble import AssistantTrouble
@@ -148,6 +149,8 @@ def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
         elif draft is not None and draft.state is DraftState.ATTEMPTED:
             drafts.end_attempt(transaction, draft, "unknown")
             drafts.take_step(transaction, cipher, draft, DraftStep.LOSE_SIGHT, reason=code)
+        elif draft is None and pending and lease.case_id is not None:
+            _say_there_is_none(runtime, transaction, lease.case_id, lease.connection, code)
         else:
             draft = None
         # One more turn shows what ended here; when that fails as well, nothing is left to end.
@@ -158,6 +161,31 @@ def _needs_a_person(runtime: Runtime, lease: Lease, code: str) -> None:
 
     runtime.store.run(work)
     log.error("case_needs_a_person", connection=lease.connection, item=lease.item_id, error=code)
+
+
+def _say_there_is_none(runtime: Runtime, transaction: sa.Connection, case_id: int, connection: str, code: str) -> None:
+    """A case that could not be read has no draft that could carry the reason: one that is refused at once does."""
+    cipher = runtime.store.cipher
+    last = drafts.latest(transaction, cipher, case_id)
+    said = cases.messages(transaction, cipher, case_id)
+    question = open_question(said)
+    episode = cases.current_episode(transaction, case_id)
+    if question is None and said:
+        # As far as we know nobody waits for an answer: the panel goes on saying what became of the last draft.
+        return
+    draft = drafts.begin(
+        transaction,
+        cipher,
+        name=connection,
+        case_id=case_id,
+        episode_id=episode.id if episode else None,
+        answers=question.id if question else "",
+        seen=[message.id for message in said],
+        previous_id=last.id if last else None,
+        working_text=last.working_text if last else None,
+    )
+    detail = f"({code}, {draft.id})"
+    drafts.take_step(transaction, cipher, draft, DraftStep.REFUSE, reason="technical", detail=detail)
 
 
 def _retry_later(runtime: Runtime, lease: Lease, wait: timedelta) -> None:

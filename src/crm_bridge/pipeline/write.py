@@ -123,6 +123,21 @@ def _keep_out(turn: Turn, reason: NoDraftReason, detail: str) -> None:
     turn.commit(work)
 
 
+def withdraw(turn: Turn, look: Look) -> None:
+    """Take away a draft that has ended; a text that a person was at stays, and is not asked for again."""
+    draft = look.outdated
+    assert draft is not None
+    assert draft.ref is not None
+    turn.check(draft)
+    try:
+        turn.adapter.withdraw_draft(draft.ref, draft.ref.fingerprint)
+    except (Conflict, Permanent, Unsupported):
+        withdrawal = "kept"
+    else:
+        withdrawal = "done"
+    turn.commit(lambda transaction, _now: drafts.change(transaction, turn.cipher, draft.id, withdrawal=withdrawal))
+
+
 def shows(turn: Turn) -> bool:
     return turn.known.policy.mode == "suggest" and turn.adapter.capabilities.target.shows_states
 

@@ -110,6 +110,16 @@ def observe(connection: sa.Connection, cipher: Cipher, case_id: int, context: Ca
     )
 
 
+def versions(connection: sa.Connection, name: str, refs: Sequence[str]) -> dict[str, str]:
+    """The CRM's version of each case as last read; cases never read, or gone, are left out."""
+    rows = connection.execute(
+        sa.select(cases.c.ref, cases.c.version).where(
+            cases.c.connection == name, cases.c.ref.in_(list(refs)), cases.c.version.is_not(None)
+        )
+    )
+    return {row.ref: row.version for row in rows}
+
+
 def messages(connection: sa.Connection, cipher: Cipher, case_id: int) -> tuple[Message, ...]:
     """The public messages as last read, oldest first."""
     token = connection.execute(sa.select(cases.c.messages_enc).where(cases.c.id == case_id)).scalar_one()
@@ -118,7 +128,9 @@ def messages(connection: sa.Connection, cipher: Cipher, case_id: int) -> tuple[M
 
 def mark_gone(connection: sa.Connection, case_id: int) -> None:
     connection.execute(
-        sa.update(cases).where(cases.c.id == case_id).values(gone_at=sa.func.clock_timestamp(), messages_enc=None)
+        sa.update(cases)
+        .where(cases.c.id == case_id)
+        .values(gone_at=sa.func.clock_timestamp(), messages_enc=None, version=None)
     )
 
 

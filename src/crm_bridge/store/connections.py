@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_bridge.contract import InvalidConfig
+from crm_bridge.store.encryption import Cipher
 from crm_bridge.store.tables import connections
 
 MAX_PAUSE = timedelta(minutes=15)
@@ -114,6 +116,22 @@ def resume(connection: sa.Connection, name: str) -> None:
 def remember_cursor(connection: sa.Connection, name: str, column: str, cursor: str) -> None:
     """`column` is `changes_cursor` or `articles_cursor`."""
     connection.execute(sa.update(connections).where(connections.c.name == name).values({column: cursor}))
+
+
+def requester_secret(connection: sa.Connection, cipher: Cipher, name: str) -> bytes:
+    """The secret behind the keys of this connection's requesters, made at its first use and never changed."""
+    statement = sa.select(connections.c.requester_secret_enc).where(connections.c.name == name)
+    stored = connection.execute(statement).scalar_one()
+    if stored is None:
+        # Whoever comes second waits for the row and keeps what the first one made.
+        made = sa.func.coalesce(connections.c.requester_secret_enc, cipher.encrypt(secrets.token_hex(32)))
+        stored = connection.execute(
+            sa.update(connections)
+            .where(connections.c.name == name)
+            .values(requester_secret_enc=made)
+            .returning(connections.c.requester_secret_enc)
+        ).scalar_one()
+    return bytes.fromhex(cipher.decrypt(stored))
 
 
 def usable(connection: sa.Connection, name: str) -> ConnectionStatus | None:

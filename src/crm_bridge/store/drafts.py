@@ -21,8 +21,10 @@ from crm_bridge.store.tables import attempts, drafts
 
 _PLAIN = (
     *("id", "connection", "case_id", "episode_id", "previous_id", "revision", "reason", "detail", "answers"),
-    *("language", "context_id", "write_key", "remote_id", "fingerprint", "decision", "approver_id", "approver_name"),
+    *("language", "context_id", "write_key", "remote_id", "fingerprint", "withdrawal", "decision"),
     *(
+        "approver_id",
+        "approver_name",
         "approved_at",
         "send_after",
         "sends",
@@ -77,6 +79,7 @@ class DraftRow:
     write_key: str | None
     remote_id: str | None
     fingerprint: str | None
+    withdrawal: str
     decision: str
     approver_id: str | None
     approver_name: str | None
@@ -165,12 +168,12 @@ def live(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | 
 def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
     """What of ours was written last for this case and was not taken away again."""
     row = connection.execute(
-        sa.select(drafts.c.remote_id, drafts.c.fingerprint, drafts.c.state)
+        sa.select(drafts.c.remote_id, drafts.c.fingerprint, drafts.c.state, drafts.c.withdrawal)
         .where(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None))
         .order_by(drafts.c.revision.desc())
         .limit(1)
     ).one_or_none()
-    if row is None or row.state == DraftState.GONE:
+    if row is None or row.state == DraftState.GONE or row.withdrawal == "done":
         return None
     return DraftRef(id=row.remote_id, fingerprint=Fingerprint(value=row.fingerprint))
 
@@ -178,6 +181,13 @@ def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
 def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The draft of a case that was written into the CRM last, whatever became of it."""
     return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None)))
+
+
+def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
+    """The draft that was written last, when it has ended and still stands there for anybody to use."""
+    written = last_written(connection, cipher, case_id)
+    ended = written is not None and not written.live and written.state not in {DraftState.GONE, DraftState.MERGED}
+    return written if ended and written is not None and not written.withdrawal else None
 
 
 def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int, *, key: str) -> DraftRow | None:

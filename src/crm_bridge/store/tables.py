@@ -37,6 +37,8 @@ connections = sa.Table(
     sa.Column("last_served_at", _Time, nullable=False, server_default=sa.text("'epoch'")),
     sa.Column("changes_cursor", sa.Text),
     sa.Column("articles_cursor", sa.Text),
+    # makes the keys of requesters: without it they cannot be traced back by hashing addresses
+    sa.Column("requester_secret_enc", sa.LargeBinary),
 )
 
 cases = sa.Table(
@@ -142,6 +144,8 @@ drafts = sa.Table(
     sa.Column("write_key", sa.Text),
     sa.Column("remote_id", sa.Text),
     sa.Column("fingerprint", sa.Text),
+    # what became of taking it away again: '' not asked for, 'done', or 'kept' because a person had been at it
+    sa.Column("withdrawal", sa.Text, nullable=False, server_default=""),
     sa.Column("decision", sa.Text, nullable=False, server_default=""),
     sa.Column("approver_id", sa.Text),
     sa.Column("approver_name", sa.Text),

@@ -15,7 +15,7 @@ from crm_bridge_mock.profiles import PROFILES
 
 @pytest.fixture(scope="class")
 def running(request: pytest.FixtureRequest) -> Iterator[MockHandle]:
-    crm = MockHandle(profile=request.cls.profile)
+    crm = MockHandle(profile=request.cls.variant)
     crm.start()
     yield crm
     crm.stop()
@@ -24,7 +24,6 @@ def running(request: pytest.FixtureRequest) -> Iterator[MockHandle]:
 class MockContract(AdapterContract):
     """Every rule, for one profile; one CRM serves all of them."""
 
-    profile: ClassVar[str]
     impatient: ClassVar = {"timeout_s": 0.4}
     within_s = 12.0
     rate_limits = ((429, {"Retry-After": "7"}, {"code": "rate_limited"}), (429, {}, {"status": 429}))
@@ -41,48 +40,53 @@ class MockContract(AdapterContract):
 
 
 class TestNative(MockContract):
-    profile = "native"
+    variant = "native"
 
 
 @pytest.mark.kit
 class TestProperty(MockContract):
-    profile = "property"
+    variant = "property"
 
 
 @pytest.mark.kit
 class TestNotes(MockContract):
-    profile = "notes"
+    variant = "notes"
+
+
+@pytest.mark.kit
+class TestField(MockContract):
+    variant = "field"
 
 
 @pytest.mark.kit
 class TestAgentSends(MockContract):
-    profile = "agent-sends"
+    variant = "agent-sends"
 
 
 @pytest.mark.kit
 class TestHints(MockContract):
-    profile = "hints"
+    variant = "hints"
 
 
 @pytest.mark.kit
 class TestNoFind(MockContract):
-    profile = "no-find"
+    variant = "no-find"
 
 
 @pytest.mark.kit
 class TestOneSecond(MockContract):
-    profile = "one-second"
+    variant = "one-second"
 
 
 @pytest.mark.kit
 class TestForeign(MockContract):
-    profile = "foreign"
+    variant = "foreign"
 
 
 @pytest.mark.kit
 class TestTokens(MockContract):
-    profile = "tokens"
+    variant = "tokens"
 
 
 def test_every_profile_is_put_to_the_contract() -> None:
-    assert {one.profile for one in MockContract.__subclasses__()} == set(PROFILES)
+    assert {one.variant for one in MockContract.__subclasses__()} == set(PROFILES)

@@ -53,6 +53,7 @@ class ScriptedAssistant:
 
     mood: str = "answers"
     calls: int = 0
+    timeout_s: float = 5.0
     seen: Callable[[MaskedContext], None] = field(default=lambda _context: None)
 
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
@@ -198,7 +199,6 @@ def build_stage(store: Store, make_crm: MakeCrm) -> Stage:
         store=WatchedStore(engine=store.engine, cipher=store.cipher, watch=watch),
         connections={connection: company.known for connection, company in companies.items()},
         assistant=assistant,
-        assistant_timeout_s=5.0,
         detect_language=detect_language,
     )
     bridge = into_wsgi(create_app(runtime))

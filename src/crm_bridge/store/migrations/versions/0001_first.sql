@@ -30,6 +30,7 @@ CREATE TABLE connections (
     last_served_at TIMESTAMP WITH TIME ZONE DEFAULT 'epoch' NOT NULL,
     changes_cursor TEXT,
     articles_cursor TEXT,
+    requester_secret_enc BYTEA,
     PRIMARY KEY (name)
 );
 
@@ -150,6 +151,7 @@ CREATE TABLE drafts (
     write_key TEXT,
     remote_id TEXT,
     fingerprint TEXT,
+    withdrawal TEXT DEFAULT '' NOT NULL,
     decision TEXT DEFAULT '' NOT NULL,
     approver_id TEXT,
     approver_name TEXT,
