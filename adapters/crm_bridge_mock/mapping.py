@@ -319,6 +319,8 @@ def _decision(document: Document) -> RemoteDecision:
         agent=Agent(id=agent["id"], name=agent["name"]),
         revision=int(document["revision"]),
         text=document["text"],
+        answers=document["answers"],
+        acknowledged=tuple(document["acknowledged"]),
         reason=document["reason"],
         comment=document["comment"],
         decided_at=time(document["decided_at"]),

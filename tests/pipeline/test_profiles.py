@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from world import ANA, World
 
-from crm_bridge.assistants import Abstention
+from crm_bridge.assistants import Abstention, Proposal
 from crm_bridge.contract import Agent, Decider, DecisionKind, DraftRef, Fingerprint, RemoteDecision, Sends
+from crm_bridge.kit.emulation.faults import FaultRule
 from crm_bridge.pipeline.decide import InvalidDecision
+from crm_bridge_mock.emulator.decisions import Decisions
 from crm_bridge_mock.profiles import PROFILES
 
 Playing = Callable[[str], World]
@@ -221,41 +223,49 @@ def test_a_decision_on_an_older_revision_is_shown_as_late_and_never_sent(
 
 
 def test_a_decision_taken_in_the_crm_while_the_customer_wrote_is_not_sent_and_its_text_is_kept(
-    playing: Playing,
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = playing("property")
+    case = world.open_case()
+    world.settle()
+    world.customer_writes(case, "And my invoice?")
+    # A CRM that does not compare what was said with what its agent saw.
+    monkeypatch.setattr(Decisions, "_check_live", lambda *_: None)
+    assert desk(world, case, "edit", text="About one.")[0] == 200
+    world.settle()
+    assert world.replies(case) == []
+    assert world.states(case) == ["superseded", "written"]
+    assert world.draft(case).working_text == "About one."
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["is late", "is sent when it names the newest message"])
+def test_an_edit_of_a_superseded_draft_that_came_before_its_successor(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch, *, named: bool
 ) -> None:
     world = playing("property")
     case = world.open_case()
     world.settle()
     newer = world.customer_writes(case, "And my invoice?")
-    assert desk(world, case, "edit", text="About both.", answers=newer)[0] == 200
-    world.settle()
-    assert world.replies(case) == []
-    assert world.states(case) == ["superseded", "written"]
-    assert world.draft(case).working_text == "About both."
-
-
-def test_a_decision_on_a_superseded_draft_that_came_before_its_successor_is_late(playing: Playing) -> None:
-    world = playing("property")
-    case = world.open_case()
-    world.settle()
-    newer = world.customer_writes(case, "And my invoice?")
+    monkeypatch.setattr(Decisions, "_check_live", lambda *_: None)
+    answers = {"answers": newer} if named else {}
     adapter = world.runtime.connections["demo"].adapter
     real, once = adapter.show, [True]
 
     def decide_first(*arguments: Any) -> None:
         if once:
             once.pop()
-            assert desk(world, case, "edit", text="About both.", answers=newer)[0] == 200
+            assert desk(world, case, "edit", text="About both.", **answers)[0] == 200
             world.crm.deliver()
         real(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapter, "show", decide_first)
         world.settle()
-    assert world.replies(case) == []
-    assert world.states(case) == ["superseded", "written"]
-    assert world.decisions(case) == [("edit", ANA.name, "crm", True)]
-    assert "About both." in {draft.working_text for draft in world.drafts(case)}
+    assert world.replies(case) == (["About both."] if named else [])
+    assert world.states(case) == ["superseded", "sent" if named else "written"]
+    assert world.decisions(case) == [("edit", ANA.name, "crm", not named)]
+    if not named:
+        assert "About both." in {draft.working_text for draft in world.drafts(case)}
 
 
 def test_a_draft_that_was_removed_in_the_crm_is_gone_and_the_next_one_is_written_all_the_same(
@@ -312,6 +322,63 @@ def test_where_nobody_decides_the_outcome_is_observed(playing: Playing, text: st
     world.agent_writes(case, text.format(draft=world.draft(case).text))
     world.settle()
     assert world.states(case) == [state]
+
+
+# --- decided in the CRM, sent by the bridge -----------------------------------------------------------------------
+
+
+def test_where_the_crm_decides_a_reply_that_could_not_be_sent_is_tried_again_by_the_same_person(
+    playing: Playing,
+) -> None:
+    world = playing("property")
+    world.crm.faults.add(FaultRule(operation="send_reply", status=422))
+    case = world.open_case()
+    world.settle()
+    assert desk(world, case, "accept")[0] == 200
+    world.settle()
+    assert world.shown(case)["state"]["kind"] == "could_not_send"
+    assert world.states(case) == ["failed"]
+    assert desk(world, case, "accept")[0] == 200
+    world.settle()
+    assert world.states(case) == ["sent"]
+    assert len(world.replies(case)) == 1
+
+
+def test_where_the_crm_decides_nothing_goes_out_that_nobody_looked_at_the_remarks_of(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = playing("property")
+    world.assistant.answer = lambda _context: Proposal(text="Pay at https://evil.example/pay now.", language="en")
+    case = world.open_case()
+    world.settle()
+    assert desk(world, case, "accept")[0] == 422
+    # A CRM that does not ask for it: the decision arrives without a word about the remarks.
+    monkeypatch.setattr(Decisions, "_check_flags", lambda *_: None)
+    assert desk(world, case, "accept")[0] == 200
+    world.settle()
+    state = world.shown(case)["state"]
+    assert (state["kind"], world.replies(case)) == ("could_not_send", [])
+    assert "acknowledged" in state["sentence"]
+    codes = [flag["code"] for flag in world.shown(case)["draft"]["flags"]]
+    assert desk(world, case, "accept", acknowledged=codes)[0] == 200
+    world.settle()
+    assert len(world.replies(case)) == 1
+
+
+@pytest.mark.parametrize("heard", ["before", "after"], ids=["before the bridge heard", "after a new draft began"])
+def test_where_the_crm_decides_an_edit_that_names_the_newest_message_is_sent(playing: Playing, heard: str) -> None:
+    world = playing("property")
+    case = world.open_case()
+    world.settle()
+    revision = world.shown(case)["draft"]["revision"]
+    newer = world.customer_writes(case, "And where is my invoice?")
+    if heard == "after":
+        world.settle()
+    said = desk(world, case, "edit", revision=revision, text="Both answers, by hand.", answers=newer)
+    assert said[0] == 200, said
+    world.settle()
+    assert world.replies(case) == ["Both answers, by hand."]
+    assert world.states(case)[-1] == "sent"
 
 
 # --- a field without states ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from world import ANA, BEN, World
 
-from crm_bridge.contract import Ambiguous, Found, Permanent, ProvenAbsent, SentRef, Unknown
+from crm_bridge.contract import Agent, Ambiguous, Found, Permanent, ProvenAbsent, SentRef, Unknown
 from crm_bridge.kit.emulation.faults import FaultRule
 from crm_bridge.pipeline.decide import DecisionConflict
 
@@ -275,13 +275,14 @@ def test_send_again_after_the_case_was_merged_says_where_to_go_on(playing: Calla
     assert world.replies(survivor) == []
 
 
-def test_a_reply_the_crm_refuses_for_good_could_not_be_sent_and_can_be_tried_again(world: World) -> None:
+@pytest.mark.parametrize("agent", [ANA, BEN], ids=["by the same person", "by another"])
+def test_a_reply_the_crm_refuses_for_good_could_not_be_sent_and_can_be_tried_again(world: World, agent: Agent) -> None:
     world.crm.faults.add(FaultRule(operation="send_reply", status=422))
     case = approved(world)
     world.settle()
     assert world.shown(case)["state"]["kind"] == "could_not_send"
     assert (world.draft(case).state, world.draft(case).reason) == ("failed", "http_422")
-    world.decide(case, "accept", agent=BEN)
+    world.decide(case, "accept", agent=agent)
     world.settle()
     assert world.replies(case) == [FIRST]
     assert world.sql("select count(*) as n from attempts where draft_id = :id", id=world.draft(case).id)[0].n == 2

@@ -14,7 +14,7 @@ from typing import Any
 from crm_bridge.contract import Decider, Sends
 from crm_bridge.kit.emulation import Record
 from crm_bridge_mock.emulator import views
-from crm_bridge_mock.emulator.drafts import LIVE, Drafts
+from crm_bridge_mock.emulator.drafts import DECIDABLE, Drafts
 from crm_bridge_mock.emulator.panel import Panel
 from crm_bridge_mock.emulator.payloads import (
     DecisionSchema,
@@ -99,13 +99,18 @@ class Decisions:
             case = self._case(case_id)
             draft = self._current(case)
             self._check_live(case, draft, wanted)
-            if draft["status"] != LIVE:
+            if draft["withdrawn"]:
+                raise Refused(self._not_live(case, draft, "This draft was taken back. Wait for the next one."))
+            if draft["status"] not in DECIDABLE:
                 raise Refused(self._not_live(case, draft, "This draft was decided already."))
             decision = {
+                "id": _decision_id(case_id, wanted, agent),
                 "kind": wanted["decision"],
                 "agent": dict(agent),
                 "decided_at": self._state.stamp(),
-                **{name: wanted[name] for name in ("revision", "text", "answers", "acknowledged", "reason", "comment")},
+                # A re-based edit is about what stands there now, not about what its author saw first.
+                "revision": draft["revision"],
+                **{name: wanted[name] for name in ("text", "answers", "acknowledged", "reason", "comment")},
             }
             self._check_flags(draft, decision)
             self._drafts.decide(case, draft, decision)
@@ -116,14 +121,25 @@ class Decisions:
             return 200, self._remember(case_id, wanted, agent)
 
     def _check_live(self, case: Record, draft: Record, wanted: Mapping[str, Any]) -> None:
-        """Refuse what is not the live revision; an edit that names the newest message is re-based instead."""
-        new = self._drafts.new_messages(draft)
-        if wanted["decision"] == "edit" and new and wanted["answers"] == new[-1]["id"]:
+        """Refuse what is not the live revision, unless it is an edit that `_is_rebased`."""
+        if self._is_rebased(case, draft, wanted):
             return
         if wanted["revision"] != draft["revision"]:
             raise Refused(self._not_live(case, draft, "This is not the newest version of the draft."))
-        if draft["withdrawn"] or self._drafts.status(draft) == "superseded":
+        if not self._stands(draft):
             raise Refused(self._not_live(case, draft, "Something new was said since this draft was written."))
+
+    def _is_rebased(self, case: Record, draft: Record, wanted: Mapping[str, Any]) -> bool:
+        """An edit on something that has moved on, by somebody who missed nothing that was said.
+
+        Their words answer the newest message they name, whichever draft stands there by now; a draft that arrived
+        while they were about to send must not refuse them.
+        """
+        moved_on = wanted["revision"] != draft["revision"] or not self._stands(draft)
+        return wanted["decision"] == "edit" and moved_on and self._state.is_newest(case["id"], wanted["answers"])
+
+    def _stands(self, draft: Record) -> bool:
+        return not draft["withdrawn"] and self._drafts.status(draft) != "superseded"
 
     def _check_flags(self, draft: Record, decision: Mapping[str, Any]) -> None:
         blocking = {flag["code"] for flag in draft["flags"] if flag.get("severity") == "blocking"}
@@ -146,7 +162,7 @@ class Decisions:
             draft = self._current(case)
             if draft["decision"] is None or draft["taken"]:
                 raise Refused(self._not_live(case, draft, "There is nothing left to undo."))
-            self._records.delete("decision", _decision_id(case_id, draft["decision"], draft["decision"]["agent"]))
+            self._records.delete("decision", draft["decision"]["id"])
             self._records.delete("mail_draft", f"{case_id}:{draft['decision']['agent']['id']}")
             self._drafts.undo(case, draft, by=agent["id"])
             return 200, self._view(case_id, agent)
@@ -243,6 +259,5 @@ class Decisions:
 
 def _decision_id(case_id: str, decision: Mapping[str, Any], agent: Agent) -> str:
     """The same answer again has the same id: agent, decision, revision, text."""
-    kind = decision.get("decision") or decision["kind"]
-    said = json.dumps([case_id, agent["id"], kind, decision["revision"], decision["text"]])
+    said = json.dumps([case_id, agent["id"], decision["decision"], decision["revision"], decision["text"]])
     return hashlib.sha256(said.encode()).hexdigest()

@@ -16,6 +16,9 @@ from crm_bridge.kit.emulation import Record
 from crm_bridge_mock.emulator.state import CrmState, newer_than
 
 LIVE = "written"
+DECIDABLE = frozenset({LIVE, "failed"})
+"""What a person can decide on; a reply that could not be sent can be tried again."""
+
 STATUS_AFTER = {"accept": "accepted", "edit": "edited", "reject": "rejected", "respond": "regenerated"}
 
 

@@ -102,12 +102,18 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteDecision(Value):
-    """A decision that was taken in the CRM itself, read back from the record."""
+    """A decision that was taken in the CRM itself, read back from the record.
+
+    `answers`: the newest public message its author says they saw, to re-base an edit. `acknowledged`: codes of the
+    blocking flags they looked at; where the CRM cannot ask for that, none are.
+    """
 
     kind: DecisionKind
     agent: Agent
     revision: int
     text: str | None = None
+    answers: str | None = None
+    acknowledged: tuple[str, ...] = ()
     reason: str = ""
     comment: str = ""
     decided_at: datetime

@@ -71,6 +71,9 @@ _S, _E = DraftState, DraftStep
 DECISIONS = frozenset({_E.ACCEPT, _E.EDIT, _E.HAND_OVER})
 """Steps that approve a text. Each needs a named person; no way to `sent` avoids all of them."""
 
+NEW_REVISION = frozenset({_E.PROPOSE, _E.UNDO, _E.UNDO_UNWRITTEN, _E.UNDO_RESEND, _E.RESEND, _E.FAIL})
+"""Steps after which an agent decides on something else than before: the same answer again is another answer."""
+
 _BEFORE_SENDING = (_S.DRAFTING, _S.READY, _S.WRITTEN, _S.APPROVED, _S.FAILED)
 
 _TABLE: dict[tuple[DraftState, DraftStep], DraftState] = {

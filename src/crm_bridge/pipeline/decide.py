@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_bridge.contract import Agent, Decider, DecisionKind, Flag, Severity
+from crm_bridge.contract import Agent, Decider, DecisionKind
+from crm_bridge.core.acknowledged import open_flags
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.locked import (
@@ -128,7 +129,6 @@ def _undo_approval(runtime: Runtime, locked: Locked) -> None:
         runtime.store.cipher,
         draft,
         DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO,
-        new_revision=True,
         working_text=draft.approved_text,
         text=draft.text or draft.approved_text,
         approved_text=None,
@@ -147,7 +147,6 @@ def _undo_resend(runtime: Runtime, locked: Locked) -> None:
         runtime.store.cipher,
         locked.draft,
         DraftStep.UNDO_RESEND,
-        new_revision=True,
         sends=locked.draft.sends - 1,
         send_after=None,
     )
@@ -180,7 +179,6 @@ def settle(
                 runtime.store.cipher,
                 draft,
                 DraftStep.RESEND,
-                new_revision=True,
                 sends=draft.sends + 1,
                 send_after=moment + known.policy.undo,
                 approver_id=agent.id,
@@ -354,21 +352,9 @@ def _rebase_target(runtime: Runtime, locked: Locked, request: DecisionRequest) -
 
 def _require_acknowledged(draft: DraftRow, request: DecisionRequest, text: str) -> None:
     """Blocking flags that still apply to the text being approved."""
-    edited = request.kind is DecisionKind.EDIT and normalise(text) != normalise(draft.text or "")
-    open_flags = tuple(
-        flag
-        for flag in draft.content.flags
-        if flag.severity is Severity.BLOCKING
-        and flag.code not in request.acknowledged
-        and not (edited and _edited_away(flag, text))
-    )
-    if open_flags:
-        raise FlagsNotAcknowledged(open_flags)
-
-
-def _edited_away(flag: Flag, text: str) -> bool:
-    """What the flag is about no longer stands in the text. Of a shortened excerpt nobody can say that."""
-    return bool(flag.excerpt) and "…" not in flag.excerpt and normalise(flag.excerpt) not in normalise(text)
+    found = open_flags(draft.content.flags, acknowledged=request.acknowledged, drafted=draft.text or "", approved=text)
+    if found:
+        raise FlagsNotAcknowledged(found)
 
 
 def _reject(runtime: Runtime, locked: Locked, request: DecisionRequest, agent: Agent) -> None:

@@ -277,7 +277,6 @@ def _keep(
             turn.cipher,
             current,
             DraftStep.PROPOSE,
-            new_revision=True,
             text=text,
             language=answer.language or language or "",
             content=content,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,21 +11,18 @@ import sqlalchemy as sa
 from crm_bridge.contract import (
     Agent,
     CaseContext,
-    Decider,
     DecisionKind,
     Merged,
     Message,
     NotACase,
     Permanent,
-    RemoteDecision,
-    RemoteDraft,
-    Sends,
 )
 from crm_bridge.core.experiment import assign, requester_key
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.policy import eligible
 from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.observe import Conclusion, Own, conclude
+from crm_bridge.pipeline.standing import Standing, follow_standing, read_standing
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.store import cases, connections, decisions, drafts, inbox, queue
 from crm_bridge.store.decisions import Said
@@ -44,7 +41,7 @@ def read(turn: Turn, look: Look) -> bool:
         turn.covered = look.pending.ids
         turn.commit(lambda transaction, now: _gone(turn, transaction, now, found.reason))
         return False
-    standing = _read_standing(turn)
+    standing = read_standing(turn)
     turn.commit(lambda transaction, now: _apply(turn, transaction, now, found, standing))
     turn.context = found
     turn.covered = look.pending.ids
@@ -53,34 +50,13 @@ def read(turn: Turn, look: Look) -> bool:
     return True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """The draft written last, and the record of it in the CRM: None when it is gone."""
-
-    draft_id: str
-    remote: RemoteDraft | None
-
-
-def _read_standing(turn: Turn) -> Standing | None:
-    """What stands in the CRM, where decisions are taken there and one may have been taken.
-
-    A superseded draft is looked at as well: somebody may have decided on it before they could see that.
-    """
-    if Decider.CRM not in turn.adapter.capabilities.target.decides:
-        return None
-    draft = turn.runtime.store.run(lambda transaction: drafts.last_written(transaction, turn.cipher, turn.case_id))
-    if draft is None or draft.ref is None or draft.state not in {DraftState.WRITTEN, DraftState.SUPERSEDED}:
-        return None
-    return Standing(draft_id=draft.id, remote=turn.adapter.read_draft(draft.ref))
-
-
 def _apply(turn: Turn, transaction: sa.Connection, look: Look, context: CaseContext, standing: Standing | None) -> None:
     cases.observe(transaction, turn.cipher, turn.case_id, context)
     connections.serve_well(transaction, turn.known.name)
     _follow_episode(turn, transaction, look, context)
     draft = look.draft
     if standing is not None:
-        draft = _follow_standing(turn, transaction, draft, standing)
+        draft = follow_standing(turn, transaction, draft, standing, context)
     if draft is not None and draft.live:
         draft = _follow_messages(turn, transaction, draft, context)
     if draft is not None and draft.live and not context.open and allows(draft.state, DraftStep.EXPIRE):
@@ -177,83 +153,6 @@ def _record_observed(turn: Turn, transaction: sa.Connection, draft: DraftRow, me
         text=None if same else message.text,
     )
     decisions.record(transaction, turn.cipher, draft, said, message.sent_at)
-
-
-# --- decisions the CRM took ---------------------------------------------------------------------------------------
-
-
-def _follow_standing(
-    turn: Turn, transaction: sa.Connection, live: DraftRow | None, standing: Standing
-) -> DraftRow | None:
-    """What the record in the CRM says: removed, decided, or decided on something older. Returns the live draft."""
-    remote = standing.remote
-    if live is not None and live.id == standing.draft_id and live.state is DraftState.WRITTEN:
-        if remote is None:
-            return drafts.take_step(transaction, turn.cipher, live, DraftStep.VANISH)
-        if remote.decision is None:
-            return live
-        if remote.decision.revision == live.revision:
-            return _take_remote_decision(turn, transaction, live, remote, remote.decision)
-    if remote is not None and remote.decision is not None:
-        about = drafts.get(transaction, turn.cipher, standing.draft_id)
-        assert about is not None
-        _record_late(turn, transaction, about, remote.decision)
-    return live
-
-
-def _record_late(turn: Turn, transaction: sa.Connection, draft: DraftRow, decision: RemoteDecision) -> None:
-    known = {(row.kind, row.revision, row.agent_id) for row in decisions.of_draft(transaction, draft.id)}
-    if (decision.kind.value, decision.revision, decision.agent.id) in known:
-        return
-    decisions.record(transaction, turn.cipher, draft, _said(decision, decision.text, late=True), decision.decided_at)
-    if decision.text:
-        drafts.change(transaction, turn.cipher, draft.id, working_text=decision.text)
-    cases.step(transaction, turn.case_id, new_revision=False)
-
-
-def _take_remote_decision(
-    turn: Turn, transaction: sa.Connection, draft: DraftRow, remote: RemoteDraft, decision: RemoteDecision
-) -> DraftRow:
-    text = decision.text if decision.text is not None else remote.text
-    untouched = decision.text is None and remote.ref.fingerprint.value == draft.fingerprint
-    unchanged = untouched or normalise(text) == normalise(draft.text or "")
-    text = (draft.text or "") if unchanged else text
-    decisions.record(transaction, turn.cipher, draft, _said(decision, None if unchanged else text), decision.decided_at)
-    if decision.kind is DecisionKind.REJECT:
-        return drafts.take_step(
-            transaction, turn.cipher, draft, DraftStep.REJECT, reason=decision.reason or "other", **_approver(decision)
-        )
-    if decision.kind is DecisionKind.RESPOND:
-        old = drafts.take_step(transaction, turn.cipher, draft, DraftStep.RESPOND)
-        return drafts.begin_again(transaction, turn.cipher, old, decision.comment)
-    changes: dict[str, Any] = {
-        "approved_text": text,
-        "decision": "accepted" if unchanged else "edited",
-        "approved_at": decision.decided_at,
-        **_approver(decision),
-    }
-    if turn.adapter.capabilities.sends is Sends.BRIDGE:
-        step = DraftStep.ACCEPT if unchanged else DraftStep.EDIT
-        due = sa.func.clock_timestamp() + turn.known.policy.undo
-        return drafts.take_step(transaction, turn.cipher, draft, step, send_after=due, **changes)
-    return drafts.take_step(transaction, turn.cipher, draft, DraftStep.HAND_OVER, **changes)
-
-
-def _approver(decision: RemoteDecision) -> dict[str, Any]:
-    return {"approver_id": decision.agent.id, "approver_name": decision.agent.name}
-
-
-def _said(decision: RemoteDecision, text: str | None, *, late: bool = False) -> Said:
-    return Said(
-        kind=decision.kind.value,
-        revision=decision.revision,
-        agent=decision.agent,
-        source="crm",
-        late=late,
-        text=text,
-        reason=decision.reason,
-        comment=decision.comment,
-    )
 
 
 # --- ends ---------------------------------------------------------------------------------------------------------

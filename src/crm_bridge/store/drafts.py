@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_bridge.contract import Addressing, Draft, DraftRef, Finding, Fingerprint, Flag, Source
-from crm_bridge.core.lifecycle import LIVE, OUTCOMES, DraftState, DraftStep, after
+from crm_bridge.core.lifecycle import LIVE, NEW_REVISION, OUTCOMES, DraftState, DraftStep, after
 from crm_bridge.store import cases
 from crm_bridge.store.codec import addressing_from, findings_from, flags_from, sources_from, to_json
 from crm_bridge.store.encryption import Cipher
@@ -271,15 +271,13 @@ def take_step(
     cipher: Cipher,
     draft: DraftRow,
     step: DraftStep,
-    *,
-    new_revision: bool = False,
     **changes: Any,
 ) -> DraftRow:
     """Move a draft along the table and count it on the case. Raises `IllegalStep`.
 
     The case row must be locked and `draft` read under that lock. `changes` are fields of `DraftRow`.
     """
-    state = after(draft.state, step)
+    state, new_revision = after(draft.state, step), step in NEW_REVISION
     revision, _sequence = cases.step(connection, draft.case_id, new_revision=new_revision)
     values: dict[str, Any] = {
         "state": state.value,
