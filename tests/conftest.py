@@ -21,6 +21,20 @@ from crm_bridge.store.encryption import Cipher, new_key
 settings.register_profile("default", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
+STARTED_FIRST = (
+    "scenarios/test_kills",
+    "scenarios/test_demo_story",
+    "docs/test_examples_run",
+    "stories/test_stories",
+    "store/test_embedded_start",
+    "scenarios/test_demo_processes",
+    "pipeline/test_crashes",
+    "packaging/test_wheel",
+    "browser/test_desk_accessible",
+    "scenarios/test_webhook_flood",
+)
+"""The modules that take longest: whoever ran one of them last would be waited for."""
+
 _ROOT = "CRM_BRIDGE_TESTS_ROOT"
 _TEMPLATE = "crm_bridge_template"
 
@@ -35,6 +49,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _made = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half of the tests wait for processes and clocks rather than for a core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not any(module in item.nodeid for module in STARTED_FIRST))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -31,9 +31,3 @@ def place() -> Iterator[Place]:
         yield made
     finally:
         made.remove()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest one first, whatever the order of the rest: it must not run on alone at the end."""
-    items.sort(key=lambda item: item.path.name != "test_kills.py")

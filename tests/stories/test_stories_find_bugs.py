@@ -43,7 +43,7 @@ def test_a_message_that_supersedes_nothing(stories_store: Store, monkeypatch: py
         return None if found is not None and found.steps == (DraftStep.SUPERSEDE,) else found
 
     monkeypatch.setattr(read, "conclude", conclude)
-    found = broken(stories_store, seed=22, steps=3, shorter=40)
+    found = broken(stories_store, seed=22, steps=3, shorter=25)
     assert "does not know of 1 messages" in found.law
     assert f"(seed {found.seed})" in str(found)
     assert len(found.story) <= 6, str(found)

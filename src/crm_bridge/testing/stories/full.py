@@ -57,6 +57,7 @@ class FullStory:
     """What was said and got no answer: it may count or not."""
     native: int = 0
     closed: bool = False
+    settled: bool = False
 
 
 @dataclass(kw_only=True)
@@ -153,10 +154,9 @@ class Telling:
         self._count(story, kind, said, status)
 
     def _settle(self, story: FullStory) -> None:
-        thread = self._look(story)["messages"]
         status = self._try("POST", f"/cases/{story.case}/draft/resolve", {"sent": True})
         story.words.append(f"Ana says that the unconfirmed reply of case {story.number} went out: {status}.")
-        del thread
+        story.settled = True
 
     def _count(self, story: FullStory, kind: str, said: tuple[str, ...], status: int | None) -> None:
         if kind not in ("accept", "edit"):
@@ -195,7 +195,7 @@ class Telling:
         self.require(state["kind"] in _AT_REST, f"case {story.number} is {state['kind']!r} at the end", story)
         public = [message for message in messages if message["public"]]
         waiting = found["status"] == "open" and public and public[-1]["author"] == "customer"
-        silent = waiting and state["kind"] in {"sent", "answered_otherwise"} and not story.closed
+        silent = waiting and state["kind"] in {"sent", "answered_otherwise"} and not story.settled
         self.require(not silent, f"the newest question of case {story.number} has neither draft nor reason", story)
 
     def _at_rest(self, story: FullStory) -> dict[str, Any]:

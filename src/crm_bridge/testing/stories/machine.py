@@ -19,7 +19,7 @@ from crm_bridge.testing.stories.boundaries import Place
 from crm_bridge.testing.stories.play import AGENTS, Broken, Play
 from crm_bridge.testing.stories.stage import Stage
 
-STORIES_PER_STAGE = 25
+STORIES_PER_STAGE = 40
 NO_STORY, WITH_A_DRAFT, WITH_A_CASE = "not at all", "with a draft", "with a case"
 BEGINS = (NO_STORY, *[WITH_A_DRAFT] * 15, *[WITH_A_CASE] * 4)
 

@@ -91,8 +91,10 @@ def remove_draft(play: Play, ticket: Ticket) -> None:
 
 
 def _decided_there(ticket: Ticket) -> bool:
-    """Whether somebody decided in the CRM on what still stands there."""
-    return ticket.decided is not None and ticket.decided in ticket.company.crm.standing(ticket.ref)
+    """Whether somebody decided in the CRM on what was written last."""
+    if ticket.decided is None:
+        return False
+    return all(text == ticket.decided for text in ticket.company.crm.standing(ticket.ref))
 
 
 def send_natively(play: Play, ticket: Ticket, agent: str, *, edited: bool) -> None:
@@ -171,7 +173,7 @@ def _decide_in_crm(
     if not ticket.company.crm.decide(ticket.ref, kind.value, agent, revision=revision, text=text, reason="other"):
         play.tell("The CRM refuses.")
         return
-    ticket.human, ticket.decided = None, standing[-1] if standing else None
+    ticket.human, ticket.decided = None, standing[-1] if standing else ""
     if kind in {DecisionKind.ACCEPT, DecisionKind.EDIT}:
         approved = text or (standing[-1] if standing else view.draft.text or "")
         said = (view.draft.id, str(revision), kind.value, agent, text or "")
@@ -204,8 +206,9 @@ def _decide_here(
         assert after.draft is not None
         about = after.draft.id if answers else draft.id
         play.approve(ticket, (about, *said[1:]), about, text or draft.text or "")
-    ticket.human = None
     taken = after.state.kind in _AFTER[kind]
+    if taken:
+        ticket.human = None
     play.require(taken or not (surely and decidable), f"the decision was taken and changed nothing: {after.state.kind}")
 
 

@@ -67,8 +67,10 @@ def _strike(play: Play, happens: str, place: Place) -> None:
             return
         ticket = _at_work(play)
         if ticket is not None:
-            play.tell(f"{str(place).capitalize()}:")
+            before = len(play.words)
             MEANWHILE[happens](play, ticket)
+            if len(play.words) > before:
+                play.words[before] = f"   {str(place).capitalize()}: {play.words[before].strip()}"
 
 
 def _sleep(play: Play, place: Place) -> None:
