@@ -248,7 +248,10 @@ class FakeDesk:
         draft, messages = case["draft"], case["messages"]
         if action in ("undo", "resolve", "send"):
             return None
-        if payload["revision"] != (draft or {}).get("revision", 0) or case["state"]["kind"] == "sending":
+        public = [message["id"] for message in messages if message["public"]]
+        rebased = action == "edit" and payload.get("answers") == public[-1]
+        current = rebased or payload["revision"] == (draft or {}).get("revision", 0)
+        if not current or case["state"]["kind"] == "sending":
             return 409, {
                 "detail": "This draft was decided or replaced meanwhile.",
                 "by": "Ben Ortiz",

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from crm_bridge.contract import StateKind
 
-from .conftest import Served
+from .conftest import Complaints, Served
 from .fake_desk import SENTENCES
 
 pytestmark = pytest.mark.browser
@@ -76,6 +76,42 @@ def test_axe_finds_nothing_in_the_notice_about_something_new(served: Served, ope
     page.locator(".who summary").click()
     page.get_by_text("Play the customer").click()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_refusal(
+    served: Served, open_page: OpenPage, complaints: Complaints, scheme: str
+) -> None:
+    complaints.allowed.append("409")
+    case_id = served.desk.put(StateKind.SENDING)
+    served.desk.move(case_id, StateKind.READY)
+    page = open_page(served.case(case_id), color_scheme=scheme)
+    served.desk.draft(case_id, "Another.")
+    page.get_by_role("button", name="Accept and send").click()
+    expect(page.locator("#notice-box.refused")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1366, "dark"), (1216, "light")])
+def test_what_can_be_done_with_a_draft_stands_in_one_line(
+    served: Served, open_page: OpenPage, width: int, scheme: str
+) -> None:
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id), viewport={"width": width, "height": 850}, color_scheme=scheme)
+    names = ("Accept and send", "Send my edit", "Try again…", "Reject…")
+    boxes = [page.get_by_role("button", name=name).bounding_box() for name in names]
+    assert len({box["y"] for box in boxes if box}) == 1
+
+
+def test_a_new_case_comes_before_the_inbox_in_a_narrow_window(served: Served, open_page: OpenPage) -> None:
+    served.desk.put(StateKind.READY)
+    page = open_page(served.url + "/desk/new", viewport={"width": 320, "height": 600})
+    expect(page.get_by_label("Your name")).to_be_in_viewport()
+    expect(page.locator(".row").first).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert violations(page) == []
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.locator(".row").first).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [320, 640])

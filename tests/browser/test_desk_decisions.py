@@ -77,7 +77,7 @@ def test_an_edit_is_sent_as_an_edit_and_an_unchanged_text_as_an_accept(served: S
     assert served.desk.count("accept") == 1
 
 
-def test_an_edit_that_was_undone_can_be_brought_back(served: Served, open_page: OpenPage) -> None:
+def test_an_edit_that_was_undone_stands_in_the_composer_again(served: Served, open_page: OpenPage) -> None:
     case_id = served.desk.put(StateKind.READY)
     page = open_page(served.case(case_id))
     page.locator("#reply-text").fill("My edit.")
@@ -85,9 +85,37 @@ def test_an_edit_that_was_undone_can_be_brought_back(served: Served, open_page: 
     expect(page.locator("#undo")).to_be_visible()
     served.desk.rewrite(case_id, TEXT)
     page.locator("#undo").click()
-    expect(page.locator("#reply-text")).to_have_value(TEXT)
-    page.get_by_role("button", name="Bring my earlier text back").click()
     expect(page.locator("#reply-text")).to_have_value("My edit.")
+    expect(page.get_by_role("button", name="Send my edit")).to_be_enabled()
+    expect(page.get_by_role("button", name="Bring my earlier text back")).to_be_hidden()
+    expect(page.locator("#notice")).to_be_empty()
+    page.reload()
+    expect(page.locator("#reply-text")).to_have_value("My edit.")
+
+
+def test_an_accepted_draft_that_was_undone_is_the_draft_again(served: Served, open_page: OpenPage) -> None:
+    page = open_page(served.case(served.desk.put(StateKind.READY)))
+    page.get_by_role("button", name="Accept and send").click()
+    page.locator("#undo").click()
+    expect(page.locator("#reply-text")).to_have_value(TEXT)
+    expect(page.get_by_role("button", name="Accept and send")).to_be_enabled()
+
+
+def test_an_edit_that_a_customer_overtook_stands_again_under_what_is_new(served: Served, open_page: OpenPage) -> None:
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id))
+    page.locator("#reply-text").fill("My edit.")
+    page.get_by_role("button", name="Send my edit").click()
+    expect(page.locator("#undo")).to_be_visible()
+    newest = served.desk.supersede(case_id, "Wait!")
+    expect(page.locator("#reply-text")).to_have_value("My edit.")
+    served.desk.draft(case_id, "The new draft.")
+    served.desk.move(case_id, StateKind.READY)
+    expect(page.locator("#notice")).to_contain_text("A new draft is ready.")
+    expect(page.locator("#reply-text")).to_have_value("My edit.")
+    page.get_by_role("button", name="Send my text anyway").click()
+    expect(page.locator("#undo")).to_be_visible()
+    assert (served.desk.last("edit")["text"], served.desk.last("edit")["answers"]) == ("My edit.", newest)
 
 
 def test_a_blocking_flag_has_to_be_acknowledged_by_name(served: Served, open_page: OpenPage) -> None:
@@ -181,6 +209,7 @@ def test_the_chosen_agent_is_remembered_and_named_with_the_decision(served: Serv
     page.locator(".who summary").click()
     page.get_by_role("button", name="Ben Ortiz").click()
     expect(page.locator(".who summary")).to_contain_text("Ben Ortiz")
+    page.wait_for_load_state("load")  # the page is another one; its keys work once its scripts have run
     page.keyboard.press("a")
     expect(page.locator("#undo")).to_be_visible()
     assert served.desk.last("accept")["agent"] == "Ben Ortiz"

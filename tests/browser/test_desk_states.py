@@ -53,6 +53,27 @@ def test_every_reason_for_no_draft_is_named_in_the_inbox(served: Served, open_pa
     assert len(badges) == len(set(badges)) == len(NoDraftReason)
 
 
+def test_an_automatic_reply_is_not_called_answered(served: Served, open_page: OpenPage) -> None:
+    case_id = served.desk.put(StateKind.ANSWERED_OTHERWISE, reason="automatic")
+    page = open_page(served.case(case_id))
+    expect(page.locator(".row .badge")).to_contain_text("Automatic reply")
+    expect(page.locator("#state .badge")).to_contain_text("Automatic reply")
+
+
+def test_a_finding_is_said_once_in_whole_sentences_and_names_cases_by_number(
+    served: Served, open_page: OpenPage
+) -> None:
+    other = served.desk.put(StateKind.SENT, number="1004")
+    case_id = served.desk.put(StateKind.NO_DRAFT, reason="data")
+    detail = f"other open cases look the same: {other}"
+    finding = {"code": "duplicate_case", "severity": "blocking", "field": "case", "detail": detail}
+    sentence = f"No draft: the data of this case is not good enough. {detail}"
+    served.desk.move(case_id, StateKind.NO_DRAFT, reason="data", sentence=sentence, findings=[finding])
+    page = open_page(served.case(case_id))
+    expect(page.locator("#state .sentence")).to_have_text("No draft: the data of this case is not good enough.")
+    expect(page.locator("#state .remarks")).to_contain_text("Other open cases look the same: 1004.")
+
+
 def test_the_inbox_shows_first_what_waits_for_me_and_can_show_only_that(served: Served, open_page: OpenPage) -> None:
     served.desk.every_state()
     page = open_page(served.url + "/desk/")

@@ -47,6 +47,48 @@ def test_text_can_be_sent_anyway_as_an_edit_that_names_the_newest_message(
     assert (edit["text"], edit["answers"], edit["revision"]) == (MINE, newest, 2)
 
 
+@pytest.mark.parametrize("kind", [StateKind.READY, StateKind.NO_DRAFT])
+def test_nothing_goes_out_under_a_notice_but_from_the_notice(
+    served: Served, open_page: OpenPage, kind: StateKind
+) -> None:
+    case_id = served.desk.put(kind)
+    page = open_page(served.case(case_id))
+    page.locator("#reply-text").fill(MINE)
+    served.desk.say(case_id, "It is urgent.")
+    expect(page.locator("#notice")).to_contain_text("It is urgent.")
+    button = page.get_by_role("button", name="Send my edit" if kind is StateKind.READY else "Send reply")
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description(
+        "Something changed while you were writing: go on in the notice above."
+    )
+    page.locator("#reply-text").focus()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#announce")).to_contain_text("go on in the notice")
+    assert served.desk.calls == []
+    page.get_by_role("button", name="Send my text anyway").click()
+    expect(page.locator("#thread" if kind is StateKind.NO_DRAFT else "#composer")).to_contain_text(MINE)
+
+
+def test_a_refused_accept_leaves_no_stale_way_to_send(
+    served: Served, open_page: OpenPage, complaints: Complaints
+) -> None:
+    complaints.allowed.append("409")
+    case_id = served.desk.put(StateKind.READY)
+    page = open_page(served.case(case_id))
+    page.route("**/live?*", lambda _: None)  # the page hears nothing until the click
+    with page.expect_request("**/live?*"):
+        pass
+    served.desk.supersede(case_id, "It is urgent.", new_draft="The new draft.")
+    page.get_by_role("button", name="Accept and send").click()
+    expect(page.locator("#notice")).to_contain_text("It is urgent.")
+    expect(page.get_by_role("button", name="Accept and send")).to_be_disabled()
+    page.unroute("**/live?*")
+    page.reload()
+    expect(page.locator("#reply-text")).to_have_value("The new draft.")
+    expect(page.get_by_role("button", name="Accept and send")).to_be_enabled()
+    expect(page.get_by_role("button", name="Send my text anyway")).to_be_hidden()
+
+
 def test_the_new_draft_can_be_used_and_my_text_brought_back(served: Served, typing: tuple[str, Page]) -> None:
     case_id, page = typing
     served.desk.supersede(case_id, "It is urgent.", new_draft="The new draft.")

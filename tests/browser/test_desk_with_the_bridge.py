@@ -16,24 +16,30 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def bridge(store: Store) -> Iterator[World]:
-    """A bridge that works in the background, as its worker process does."""
+def still_bridge(store: Store) -> Iterator[World]:
+    """A bridge that does nothing until the test lets it."""
     world = make_world(store, offline=True, policies={"demo": policy(undo=timedelta(seconds=2))})
     world.crm.seed()
     world.sync_articles()
+    yield world
+    world.crm.stop()
+
+
+@pytest.fixture
+def bridge(still_bridge: World) -> Iterator[World]:
+    """A bridge that works in the background, as its worker process does."""
     stop = Event()
 
     def work() -> None:
         while not stop.is_set():
-            if world.work() == 0:
+            if still_bridge.work() == 0:
                 stop.wait(0.05)
 
     worker = Thread(target=work)
     worker.start()
-    yield world
+    yield still_bridge
     stop.set()
     worker.join()
-    world.crm.stop()
 
 
 def open_case(open_page: OpenPage, bridge: World, subject: str) -> Page:
@@ -79,3 +85,39 @@ def test_what_i_typed_is_kept_when_the_customer_writes_again(bridge: World, open
     page.get_by_role("button", name="Send my text anyway").click()
     expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=20_000)
     assert [body for author, body in bridge.thread(case) if author == "agent"] == ["My own careful words."]
+
+
+def test_a_draft_that_arrives_just_before_the_click_does_not_refuse_what_i_typed(
+    still_bridge: World, open_page: OpenPage
+) -> None:
+    case = still_bridge.open_case()
+    still_bridge.settle()
+    page = open_page(f"{still_bridge.crm.base_url}/desk/cases/{case}")
+    reply = page.get_by_role("textbox", name="Reply")
+    first = int(page.locator("#composer-form [name=revision]").input_value())
+    reply.fill("My own careful words.")
+    still_bridge.customer_writes(case, "One more thing: where do I find my invoice?")
+    expect(page.locator("#notice")).to_contain_text("One more thing")
+    page.route("**/live?*", lambda _: None)  # from its next look on the page hears nothing more
+    with page.expect_request("**/live?*"):
+        pass
+    still_bridge.settle()
+    assert still_bridge.shown(case)["draft"]["revision"] > first
+    expect(page.locator("#notice [name=revision]")).to_have_value(str(first))
+    page.get_by_role("button", name="Send my text anyway").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    still_bridge.settle()
+    assert still_bridge.thread(case)[-1] == ("agent", "My own careful words.")
+
+
+def test_the_examples_show_a_remark_on_the_text_and_one_on_the_data(still_bridge: World, open_page: OpenPage) -> None:
+    still_bridge.settle()
+    page = open_case(open_page, still_bridge, "Bicycle lamp flickers, warranty?")
+    page.get_by_role("button", name="Accept and send").click()
+    expect(page.get_by_text("A draft carries no attachment.")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    page.get_by_label("I have looked at: attachment promised").check()
+    page.get_by_role("button", name="Accept and send").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page = open_case(open_page, still_bridge, "Where is my refund? Order 19822")
+    expect(page.get_by_text("Other open cases look the same: 10")).to_be_visible()

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from crm_bridge_mock.emulator.desk import desk_pages
+from crm_bridge_mock.emulator.desk.safety import add_document_headers
 from crm_bridge_mock.emulator.desk_api import check_browser
 from crm_bridge_mock.emulator.problems import of_http_error, problem
 from crm_bridge_mock.emulator.service import Desk
@@ -38,6 +39,7 @@ def create_app(*, desk: Desk, routes: Sequence[Blueprint], allowed_hosts: frozen
         refusal = None if request.path.startswith("/api/") else check_browser(allowed_hosts)
         return respond(refusal) if refusal is not None else None
 
+    app.after_request(add_document_headers)
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(Exception, _broken)
     return app

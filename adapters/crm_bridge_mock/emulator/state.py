@@ -54,6 +54,12 @@ class CrmState:
         """What the customer can see, oldest first."""
         return [message for message in self.messages(case_id) if message["public"]]
 
+    def is_newest(self, case_id: str, message_id: str | None) -> bool:
+        """Whether nobody said anything in public after this message; automatic ones are nobody's word."""
+        public = self.public_messages(case_id)
+        ids = [message["id"] for message in public]
+        return message_id in ids and all(message["headers"] for message in public[ids.index(message_id) + 1 :])
+
     def duplicates(self, case: Mapping[str, Any]) -> list[str]:
         """Ids of other open cases of the same customer with the same subject."""
         others = self.records.owned("case", limit=1000)

@@ -16,7 +16,6 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import click
 import requests
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from crm_bridge.bootstrap import environment_for_children, open_database
+from crm_bridge.cli.demo_log import LOG_FILE, DemoLog
 from crm_bridge.cli.edge import WRONG
 from crm_bridge.cli.emulate import check_faults
 from crm_bridge.cli.place import held
@@ -38,7 +38,6 @@ from crm_bridge.telemetry import configure_logging
 
 READY_WITHIN_S = 60.0
 POLL_S = 0.2
-LOG_FILE = "demo.log"
 CONFIG_FILE = "demo.toml"
 
 
@@ -51,6 +50,10 @@ class _Demo:
     data_dir: Path
     crm: str
     faults: Path | None
+
+    @property
+    def log(self) -> Path:
+        return self.data_dir / LOG_FILE
 
     @property
     def public_url(self) -> str:
@@ -96,7 +99,9 @@ def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Pat
 def _play(wanted: _Demo, console: Console, *, opens: bool) -> int:
     """Run everything until it is told to stop; the exit code."""
     settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir, environ=os.environ)
-    configure_logging("json", stream=_log_stream(wanted.data_dir))
+    log = DemoLog(file=wanted.log)
+    configure_logging("json", stream=log.stream())
+    log.keep_bounded()
     config = _write_config(wanted)
     try:
         with console.status("Starting the database …"):
@@ -105,7 +110,7 @@ def _play(wanted: _Demo, console: Console, *, opens: bool) -> int:
         children = [_crm_process(wanted), *serving(environment_for_children(config, database))]
         watch = _Watch(wanted, console, opens=opens)
         supervisor = Supervisor(
-            _logged(children, wanted.data_dir), database.server, watch.hear, stop_timeout_s=STOP_TIMEOUT_S
+            [log.written_by(child) for child in children], database.server, watch.hear, stop_timeout_s=STOP_TIMEOUT_S
         )
         watch.start()
         code = supervisor.run() or watch.code
@@ -125,24 +130,6 @@ def _require_free(port: int, option: str) -> None:
         except OSError:
             another = "stop what uses it, or choose another one (a second demo needs its own --data-dir, too)"
             raise InvalidConfig(option, f"port {port} is in use; {another}") from None
-
-
-def _log_stream(data_dir: Path) -> TextIO:
-    return (data_dir / LOG_FILE).open("a", encoding="utf-8", buffering=1)
-
-
-def _logged(children: list[Child], data_dir: Path) -> list[Child]:
-    """The demo's terminal is for people: what its processes log goes into a file."""
-    log = str(data_dir / LOG_FILE)
-    return [
-        Child(
-            name=child.name,
-            argv=["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', log, *child.argv],
-            env=child.env,
-            cwd=child.cwd,
-        )
-        for child in children
-    ]
 
 
 def _write_config(wanted: _Demo) -> Path:
@@ -229,7 +216,7 @@ class _Watch:
                 return
             self._console.print(f"[green]✓[/] {name}")
         self._console.print(f"\nThe desk is open: [bold]{self._wanted.desk}[/]", soft_wrap=True)
-        logs = escape(str(self._wanted.data_dir / LOG_FILE))
+        logs = escape(str(self._wanted.log))
         self._console.print(f"You are Demo Agent. Logs: {logs}. Ctrl-C stops everything.\n", soft_wrap=True)
         if self._opens:
             webbrowser.open(self._wanted.desk)
@@ -240,8 +227,8 @@ class _Watch:
             if done(url):
                 return True
             if time.monotonic() > ends:
-                log = str(self._wanted.data_dir / LOG_FILE)
-                self._console.print(f"[red]✗[/] {name} did not answer; see {escape(log)}", soft_wrap=True)
+                log = escape(str(self._wanted.log))
+                self._console.print(f"[red]✗[/] {name} did not answer; see {log}", soft_wrap=True)
                 self.code = WRONG
                 return False
             self._stopping.wait(POLL_S)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from crm_bridge.contract import CaseRef, DecisionKind, Delivery
+from crm_bridge.contract import CaseRef, DecisionKind, Delivery, DraftRef, StateKind
 from crm_bridge.kit.emulation import Outgoing, Reply, Unreachable
 from crm_bridge.kit.services import in_memory_services
 from crm_bridge_mock.adapter import build
 
-from .conftest import AGENT, Pair
+from .conftest import AGENT, Pair, state
 
 Connect = Callable[..., Pair]
 HERE = ["agent-sends", "property"]
@@ -105,6 +105,68 @@ def test_an_edit_that_names_the_newest_message_is_forwarded(native: Pair, bridge
     bridge.shows("another", kind="sending", status="approved", revision=3, sequence=4)
     assert act(native, case, "edit", revision=1, text="Mine", answers=new["id"])[0] == 200
     assert act(native, case, "edit", revision=1, text="Mine 2", answers="msg_other")[0] == 409
+
+
+def next_draft(pair: Pair, case: CaseRef, *, replaces: DraftRef) -> DraftRef:
+    """The bridge answers what is new: its next draft, revision 3, stands where the old one stood."""
+    ref: DraftRef = pair.write(case, revision=3, text="About the invoice.", key="k3", replaces=replaces.fingerprint)
+    return ref
+
+
+def test_an_edit_that_names_the_newest_message_is_not_refused_by_a_draft_that_came_meanwhile(
+    native: Pair, bridge: FakeBridge
+) -> None:
+    case = native.open_case()
+    old = native.write(case)
+    new = native.says(case, "Where is my invoice?")
+    next_draft(native, case, replaces=old)
+    newest = native.draft(case, revision=3).id
+    bridge.shows(newest, kind="sending", status="approved", revision=4, sequence=4)
+    assert act(native, case, "accept", revision=1)[0] == 409
+    assert act(native, case, "edit", revision=1, text="Mine")[0] == 409
+    assert bridge.asked == []
+    assert act(native, case, "edit", revision=1, text="Mine", answers=new["id"])[0] == 200
+    (asked,) = bridge.asked
+    assert f"/drafts/{newest}/decision" in asked.url
+    assert json.loads(asked.body) == {"decision": "edit", "revision": 1, "text": "Mine", "answers": new["id"]}
+
+
+def test_an_edit_that_names_an_older_message_is_refused_whatever_draft_stands(native: Pair, bridge: FakeBridge) -> None:
+    case = native.open_case()
+    old = native.write(case)
+    seen = native.says(case, "Wait!")
+    native.says(case, "Where is my invoice?")
+    assert act(native, case, "edit", revision=1, text="Mine", answers=seen["id"])[0] == 409
+    next_draft(native, case, replaces=old)
+    assert act(native, case, "edit", revision=1, text="Mine", answers=seen["id"])[0] == 409
+    assert bridge.asked == []
+
+
+def test_an_automatic_message_makes_no_edit_miss_anything(native: Pair, bridge: FakeBridge) -> None:
+    case = native.open_case()
+    native.write(case)
+    new = native.says(case, "Wait!")
+    away = native.says(case, "I am away.", automatic=True)
+    bridge.shows("another", kind="sending", status="approved", revision=3, sequence=4)
+    for answers, text in ((new["id"], "Mine"), (away["id"], "Mine 2")):
+        assert act(native, case, "edit", revision=1, text=text, answers=answers)[0] == 200
+
+
+@pytest.mark.parametrize("profile", HERE)
+def test_where_the_crm_decides_such_an_edit_is_of_the_draft_that_stands_now(connect: Connect, profile: str) -> None:
+    pair = connect(profile)
+    case = pair.open_case()
+    old = pair.write(case)
+    new = pair.says(case, "Where is my invoice?")
+    ref = next_draft(pair, case, replaces=old)
+    wanted: dict[str, Any] = {"revision": 1, "text": "Mine", "answers": new["id"]}
+    assert act(pair, case, "edit", **wanted)[0] == 200
+    remote = pair.adapter.read_draft(ref)
+    assert remote is not None
+    assert remote.decision is not None
+    assert (remote.status, remote.decision.revision, remote.decision.text) == ("edited", 3, "Mine")
+    assert act(pair, case, "undo")[0] == 200
+    assert act(pair, case, "edit", **wanted)[1]["draft"]["status"] == "edited"
 
 
 def test_an_unreachable_bridge_is_503_and_nothing_is_lost(native: Pair, bridge: FakeBridge) -> None:
@@ -221,6 +283,28 @@ def test_typed_text_is_kept_for_its_agent(native: Pair) -> None:
     assert other["working_text"] is None
 
 
+def test_an_agents_own_reply_ends_a_case_without_a_draft(native: Pair) -> None:
+    case = native.open_case()
+    native.adapter.show(case, state(StateKind.NO_DRAFT, sequence=3, reason="no_source"), "k")
+    native.says(case, "Looking into it.", author="agent", public=False)
+    assert native.desk_case(case)["state"]["kind"] == "no_draft"
+    native.says(case, "Here is how.", author="agent")
+    native.says(case, "I am away.", automatic=True)
+    shown = native.desk_case(case)["state"]
+    assert (shown["kind"], shown["by"], shown["reason"]) == ("answered_otherwise", AGENT, None)
+    assert native.crm.desk.cases(AGENT)[0]["state"] == shown
+    native.says(case, "And the other one?")
+    assert native.desk_case(case)["state"]["kind"] == "no_draft"
+
+
+def test_a_case_of_automatic_replies_only_says_so(native: Pair) -> None:
+    case = native.open_case(automatic=True)
+    shown = native.desk_case(case)["state"]
+    assert (shown["kind"], shown["reason"]) == ("answered_otherwise", "automatic")
+    native.says(case, "I am back. How do I sign in?")
+    assert native.desk_case(case)["state"]["kind"] == "drafting"
+
+
 def test_a_customer_reopens_a_closed_case_but_an_auto_reply_does_not(native: Pair) -> None:
     case = native.open_case()
     native.crm.desk.close(case.id, AGENT)
@@ -266,6 +350,51 @@ def test_a_broken_body_is_a_problem_document(native: Pair, body: bytes, status: 
     answer = native.crm.app.test_client().post("/desk/api/cases", data=body, content_type="application/json")
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert answer.get_json()["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 302),
+        ("GET", "/desk/", 200),
+        ("GET", "/desk/static/desk.css", 200),
+        ("GET", "/desk/static/none.css", 404),
+        ("GET", "/desk/cases/none", 404),
+        ("GET", "/desk/none", 404),
+        ("POST", "/desk/new", 400),
+        ("GET", "/desk/api/cases", 200),
+        ("GET", "/desk/api/cases/none", 404),
+        ("PATCH", "/desk/api/cases", 405),
+        ("POST", "/desk/api/cases", 400),
+        ("GET", "/api/health", 401),
+        ("GET", "/nowhere", 404),
+    ],
+)
+def test_every_answer_tells_browsers_what_not_to_do(native: Pair, method: str, path: str, status: int) -> None:
+    answer = native.crm.app.test_client().open(path, method=method)
+    assert answer.status_code == status
+    policy = answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert ("default-src 'none'" in policy) == (answer.mimetype != "text/css" and not is_page(answer.text))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+def is_page(text: str) -> bool:
+    return text.startswith("<!doctype html>") and 'rel="stylesheet"' in text
+
+
+def test_a_refused_host_and_a_mistake_of_ours_carry_the_headers_too(
+    native: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = native.crm.app.test_client().get("/desk/api/cases", headers={"Host": "evil.example"})
+    monkeypatch.setattr(native.crm.desk, "cases", lambda _: 1 / 0)
+    broken = native.crm.app.test_client().get("/desk/api/cases")
+    assert (refused.status_code, broken.status_code) == (421, 500)
+    for answer in (refused, broken):
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(

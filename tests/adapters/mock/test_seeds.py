@@ -73,6 +73,7 @@ def test_there_is_one_of_everything_a_help_desk_meets(cases: dict[str, dict[str,
     assert cases["already-answered"]["messages"][-1]["author"] == "agent"
     assert not cases["internal-note"]["messages"][-1]["public"]
     assert cases["duplicate"]["customer"]["email"] == cases["refund-angry"]["customer"]["email"]
+    assert cases["duplicate"]["subject"] == cases["refund-angry"]["subject"]
 
 
 def test_articles_have_an_address_and_a_language_and_the_common_ones_are_translated(

@@ -21,7 +21,7 @@ from crm_bridge_mock.emulator.desk.forms import decision_payload, message_payloa
 from crm_bridge_mock.emulator.desk.safety import protect
 from crm_bridge_mock.emulator.desk.states import REJECT_REASONS
 from crm_bridge_mock.emulator.desk.trouble import Trouble, trouble
-from crm_bridge_mock.emulator.desk.views import CaseView, Row, case_view, inbox
+from crm_bridge_mock.emulator.desk.views import CaseView, Row, as_sentence, by_number, case_view, inbox
 
 COOKIE = "desk_agent"
 COOKIE_SECONDS = 180 * 86400
@@ -59,6 +59,8 @@ def desk_pages(desk: Desk) -> Blueprint:
     pages = _Pages(desk)
     for rule, methods, view in pages.routes():
         blueprint.add_url_rule(rule, view_func=view, methods=methods)
+    blueprint.add_app_template_filter(as_sentence, "sentence")
+    blueprint.add_app_template_filter(by_number)
     blueprint.register_error_handler(CSRFError, _stale_form)
     blueprint.register_error_handler(NotFound, _not_found)
     return blueprint

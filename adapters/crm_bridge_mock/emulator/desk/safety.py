@@ -1,4 +1,4 @@
-"""What protects the desk's pages: response headers, and a CSRF token on every form.
+"""What protects the desk: headers on every answer, pages or not, and a CSRF token on every form.
 
 Customer text is only ever text: templates escape it, nothing turns it into a link, and no inline script or style runs.
 """
@@ -33,6 +33,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+DOCUMENT_HEADERS = {**HEADERS, "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"}
+"""Of what is no page: a document that a browser is made to open shows and runs nothing."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -41,6 +44,13 @@ def protect(pages: Blueprint) -> None:
     pages.record_once(_session_defaults)
     pages.before_request(_check_token)
     pages.after_request(_add_headers)
+
+
+def add_document_headers(response: Response) -> Response:
+    """For whatever the pages did not answer: JSON, problems, redirects. What is set already stays."""
+    for name, value in DOCUMENT_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 def _session_defaults(state: BlueprintSetupState) -> None:

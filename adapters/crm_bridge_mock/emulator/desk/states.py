@@ -58,6 +58,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 NOTHING_YET = Look(label="New", symbol="·", tone="calm", rank=6, composer="own")
+AUTOMATIC = Look(label="Automatic reply", symbol="↩", tone="calm", rank=7, composer="own")
 CLOSED = Look(label="Closed", symbol="▪", tone="calm", rank=9, composer="closed")
 
 REASON_LABELS: Mapping[str, str] = MappingProxyType(
@@ -85,9 +86,11 @@ REJECT_REASONS: tuple[tuple[str, str], ...] = (
 """What an agent can say against a draft; the value is what the bridge counts."""
 
 
-def look(kind: str, *, status: str = "open") -> Look:
+def look(state: Mapping[str, Any], *, status: str = "open") -> Look:
     """The look of a state; an unknown or missing kind reads as new, a closed case is closed unless it needs someone."""
-    known = LOOKS.get(kind, NOTHING_YET)
+    known = LOOKS.get(str(state.get("kind") or ""), NOTHING_YET)
+    if known is LOOKS[_K.ANSWERED_OTHERWISE] and state.get("reason") == "automatic":
+        known = AUTOMATIC
     return CLOSED if status == "closed" and known.rank > 1 and known.composer != "sending" else known
 
 

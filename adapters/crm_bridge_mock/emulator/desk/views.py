@@ -5,6 +5,7 @@ A field that is missing is shown as empty, never as an error: the page has to op
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from crm_bridge_mock.emulator.desk.states import Look, badge, look
 RECENT_MESSAGES = 6
 """So many messages of a thread stand open; what is older is folded behind one line."""
 
+_CASE_ID = re.compile(r"\bcase_\w+")
 _AGES = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -24,6 +26,7 @@ class Row:
     """One case in the inbox. `age` is of the newest thing said, `asked_at` orders those of the same rank."""
 
     id: str
+    number: str
     subject: str
     customer: str
     language: str
@@ -61,6 +64,7 @@ class CaseView:
     email: str
     language: str
     state: Mapping[str, Any]
+    sentence: str
     look: Look
     badge: str
     draft: Mapping[str, Any] | None
@@ -127,6 +131,7 @@ def case_view(case: Mapping[str, Any], now: datetime) -> CaseView:
         email=str(customer.get("email") or ""),
         language=str(case.get("language") or ""),
         state=state,
+        sentence=_sentence(state),
         look=shown,
         badge=badge(shown, state),
         draft=draft,
@@ -138,14 +143,34 @@ def case_view(case: Mapping[str, Any], now: datetime) -> CaseView:
     )
 
 
+def as_sentence(text: object) -> str:
+    """With a capital and a full stop: remarks come as halves of sentences."""
+    said = str(text or "").strip()
+    return said and said[0].upper() + said[1:] + ("" if said[-1] in ".!?…" else ".")
+
+
+def by_number(text: str, rows: Iterable[Row]) -> str:
+    """The bridge names cases by their ids; agents know them by their numbers."""
+    numbers = {row.id: row.number for row in rows}
+    return _CASE_ID.sub(lambda found: numbers.get(found.group(), found.group()), text)
+
+
 def same_text(ours: str, theirs: str) -> bool:
     """Equal but for line ends and space at the end, which a browser's text area changes by itself."""
     return _lines(ours).rstrip() == _lines(theirs).rstrip()
 
 
+def _sentence(state: Mapping[str, Any]) -> str:
+    """What the state says, without the findings that are listed under it anyway."""
+    said = str(state.get("sentence") or "Nothing is known of a draft yet.")
+    for finding in reversed(state.get("findings") or ()):
+        said = said.removesuffix(str(finding.get("detail") or "")).rstrip()
+    return said
+
+
 def _shown(case: Mapping[str, Any], state: Mapping[str, Any]) -> Look:
     """Where nobody decides here, the draft is only something to copy from."""
-    shown = look(str(state.get("kind") or ""), status=str(case.get("status", "open")))
+    shown = look(state, status=str(case.get("status", "open")))
     return replace(shown, composer="own") if case.get("decided_by") == "nobody" and shown.composer == "draft" else shown
 
 
@@ -164,7 +189,7 @@ def _composer_key(
 
 def _row(case: Mapping[str, Any], now: datetime) -> Row:
     state, customer = _mapping(case.get("state")), _mapping(case.get("customer"))
-    shown = look(str(state.get("kind") or ""), status=str(case.get("status", "open")))
+    shown = look(state, status=str(case.get("status", "open")))
     messages = case.get("messages") or ()
     said = str(
         case.get("last_message_at")
@@ -175,6 +200,7 @@ def _row(case: Mapping[str, Any], now: datetime) -> Row:
     )
     return Row(
         id=str(case["id"]),
+        number=str(case.get("number") or case["id"]),
         subject=str(case.get("subject") or "(no subject)"),
         customer=str(customer.get("name") or customer.get("email") or "Unknown customer"),
         language=str(case.get("language") or ""),

@@ -17,6 +17,14 @@
   const original = () => root()?.dataset.original ?? "";
   const changed = () => Boolean(area()) && flat(area().value) !== flat(original());
   const talking = () => Boolean(document.querySelector("#composer dialog[open]"));
+  const kindShown = () => byId("state-box")?.dataset.key.split("|")[0] ?? "";
+
+  /** The notice knows of something this composer was not written upon: until the agent has seen it, nothing goes out. */
+  function held() {
+    const [notice, composer] = [byId("notice-box"), root()];
+    if (!composer || !notice?.querySelector("form")) return false;
+    return notice.dataset.key !== composer.dataset.key || notice.dataset.seen !== composer.dataset.seen;
+  }
 
   // --- what was typed, kept per case in this browser -------------------------------------------------------------
 
@@ -46,19 +54,47 @@
     root().dataset.seen = kept.seen ?? "";
   }
 
-  function putAside(text) {
-    if (flat(text)) put("aside", text);
+  /** What leaves the composer without being lost: the text, and the newest message its author had seen. */
+  function putAside(text, seen = root()?.dataset.seen ?? "") {
+    if (flat(text)) put("aside", { text, seen });
+  }
+
+  /** A reply that did not go out after all (undone, or something new came first): its text stands there again. */
+  const NOT_SENT = ["written", "superseded", "withdrawn"];
+  let leaving = null; // the draft that was on its way when last looked
+  function giveBack() {
+    const { draft, status } = byId("state-box")?.dataset ?? {};
+    if (kindShown() === "sending") {
+      leaving = draft;
+      return;
+    }
+    if (leaving === null || !area()) return;
+    const stayed = draft === leaving && NOT_SENT.includes(status);
+    leaving = null;
+    if (!stayed) return;
+    const aside = take("aside");
+    if (!aside?.text || changed() || flat(aside.text) === flat(area().value)) return;
+    area().value = aside.text;
+    if (aside.seen) root().dataset.seen = aside.seen;
+    put("aside", null);
+    remember();
   }
 
   // --- the composer's own looks ----------------------------------------------------------------------------------
 
   function refresh() {
-    for (const button of document.querySelectorAll("#composer [data-when]")) {
-      button.disabled = (button.dataset.when === "changed") !== changed();
+    const waits = held();
+    for (const button of document.querySelectorAll("#composer [data-sends]")) {
+      const { when } = button.dataset;
+      button.disabled = waits || (Boolean(when) && (when === "changed") !== changed());
+      if (waits) button.setAttribute("aria-describedby", "held");
+      else button.removeAttribute("aria-describedby");
     }
+    if (byId("held")) byId("held").hidden = !waits;
+    for (const form of document.querySelectorAll("#notice form[data-catch-up]")) form.hidden = !waits;
     const back = document.querySelector("[data-bring-back]");
     const aside = back ? take("aside") : null;
-    if (back) back.hidden = !aside || flat(aside) === flat(area().value) || changed();
+    if (back) back.hidden = !aside?.text || flat(aside.text) === flat(area().value) || changed();
     grow();
     tick();
   }
@@ -137,7 +173,9 @@
     if (ctx.hx?.trigger === "desk:taken") {
       const undone = ctx.request.action.endsWith("/undo");
       if (!undone) put("aside", null);
-      if (changed() && ctx.request.action.includes("/draft/")) putAside(area().value); // an undo gives it back
+      if (changed() && ctx.request.action.includes("/draft/")) {
+        putAside(area().value, ctx.request.body?.get?.("answers") || undefined); // an undo gives it back
+      }
       put("text", null);
     }
     if (ctx.response.status < 400 && ctx.sourceElement.matches("[data-clear]")) ctx.sourceElement.reset();
@@ -147,9 +185,15 @@
   function beforeSwap(event) {
     const { ctx, tasks } = event.detail;
     if (ctx.sourceElement.id !== "poll") return;
-    // What went wrong stays to be read until the agent does something else.
+    // What went wrong stays to be read until the agent does something else, or the case itself has moved on.
     const notice = tasks.findIndex((task) => task.target?.id === "notice");
-    if (notice >= 0 && byId("notice-box")?.classList.contains("refused")) tasks.splice(notice, 1);
+    const standing = byId("notice-box");
+    if (notice >= 0 && standing?.classList.contains("refused")) {
+      const next = tasks[notice].fragment?.querySelector("#notice-box");
+      if (!next || (next.dataset.key === standing.dataset.key && next.dataset.seen === standing.dataset.seen)) {
+        tasks.splice(notice, 1);
+      }
+    }
     if (!(changed() || talking())) return;
     const index = tasks.findIndex((task) => task.target?.id === "composer");
     if (index < 0) return;
@@ -159,7 +203,8 @@
 
   function settled() {
     // A text that was sent is no text to bring back.
-    if (byId("state-box")?.dataset.key.startsWith("sent|")) put("aside", null);
+    if (kindShown() === "sent") put("aside", null);
+    giveBack();
     refresh();
     announce(false);
   }
@@ -170,7 +215,7 @@
     "[data-open]": (button) => byId(button.dataset.open)?.showModal(),
     "[data-close]": (button) => button.closest("dialog").close(),
     "[data-fill]": (button) => fill(byId(button.dataset.fill).textContent),
-    "[data-bring-back]": () => fill(take("aside")),
+    "[data-bring-back]": () => fill(take("aside")?.text ?? null),
     "[data-use-draft]": () => { putAside(area()?.value); put("text", null); },
   };
 
@@ -192,6 +237,7 @@
 
   function start() {
     restore();
+    giveBack();
     refresh();
     announce(true);
     document.querySelector(".row[aria-current]")?.scrollIntoView({ block: "nearest" });

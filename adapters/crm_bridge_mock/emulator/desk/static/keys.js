@@ -26,10 +26,14 @@
     if (rows[next]) rows[next].click();
   }
 
+  const held = () => Boolean(byId("held")) && !byId("held").hidden;
+  const sayHeld = () => { byId("announce").textContent = byId("held").textContent; };
+
   function accept() {
     const button = byId("accept");
     if (!button) return;
-    if (button.disabled) byId("announce").textContent = "You changed the text. Send it as your edit.";
+    if (held()) sayHeld();
+    else if (button.disabled) byId("announce").textContent = "You changed the text. Send it as your edit.";
     else button.form.requestSubmit(button);
   }
 
@@ -45,6 +49,10 @@
   };
 
   function send(target) {
+    if (target.id === "reply-text" && held()) {
+      sayHeld();
+      return;
+    }
     const buttons = [...target.form.querySelectorAll("button[type=submit]:not(:disabled)")];
     if (buttons.length) target.form.requestSubmit(buttons[0]);
   }
