@@ -85,8 +85,6 @@ def test_an_honest_reply_is_left_alone(text: str, inspected: Inspect) -> None:
         "evil\uff0ecom/login",
         "https://hеlp.shop.test/refunds",
         "javascript:alert(1)",
-        "refunds@evil.test",
-        "mailto:refunds@evil.test",
         '<img src="//evil.test/a">',
     ],
 )

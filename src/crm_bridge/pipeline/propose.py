@@ -255,6 +255,7 @@ def _keep(
             context=context,
             sources=used or masked.sources,
             policy=turn.known.policy.guard,
+            voice=turn.known.policy.voice,
             unresolved=unmasking.unresolved(answer.text),
             expected_language=language,
             actual_language=turn.runtime.detect_language(text) or answer.language,

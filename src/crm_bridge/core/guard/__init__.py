@@ -10,11 +10,15 @@ from collections.abc import Iterator, Sequence
 
 from crm_bridge.contract import CaseContext, Flag, Severity, Source
 from crm_bridge.core.guard.amounts import check_amounts
+from crm_bridge.core.guard.asking import check_asking
+from crm_bridge.core.guard.contacts import check_contacts
 from crm_bridge.core.guard.disclosures import check_attachments, check_notes, check_placeholders, check_secrets
+from crm_bridge.core.guard.disguises import check_disguises
 from crm_bridge.core.guard.grounds import Grounds, Remark, Said, grounds_of, said
 from crm_bridge.core.guard.links import check_links
+from crm_bridge.core.guard.look import Look, look_of
 from crm_bridge.core.guard.promises import check_promises
-from crm_bridge.core.policy import GuardPolicy
+from crm_bridge.core.policy import NO_VOICE, GuardPolicy, Voice
 from crm_bridge.core.textmatch import Folded, fold, hidden_characters, visible
 
 MAX_DRAFT_CHARS = 50_000
@@ -26,6 +30,9 @@ CODES = frozenset(
         "amount_echoed",
         "amount_not_found",
         "attachment_promised",
+        "contact_echoed",
+        "contact_not_in_sources",
+        "disguised",
         "hidden_characters",
         "internal_note_overlap",
         "link_not_in_sources",
@@ -39,6 +46,9 @@ CODES = frozenset(
 )
 """Every code there is."""
 
+_BLOCKS_WITH = {"contact_not_in_sources": "link_not_in_sources", "disguised": "link_not_in_sources"}
+"""Finer codes block wherever the one does that they were a part of: an operator's older list means them too."""
+
 __all__ = ["CODES", "MAX_DRAFT_CHARS", "inspect", "visible"]
 
 
@@ -51,29 +61,36 @@ def inspect(
     unresolved: Sequence[str],
     expected_language: str | None,
     actual_language: str | None,
+    voice: Voice = NO_VOICE,
 ) -> tuple[Flag, ...]:
     """Flags of a draft's text, blocking ones first.
 
     `unresolved` is what `Unmasking.unresolved` said of the proposal; a language that is None is not compared.
+    `voice` is the company's own: a contact in it needs no source.
     """
-    reply, grounds = said(text[:MAX_DRAFT_CHARS]), grounds_of(context, sources)
+    head = text[:MAX_DRAFT_CHARS]
+    reply, grounds, look = said(head), grounds_of(context, sources), look_of(head)
+    ours = f"{voice.greeting}\n{voice.closing}\n{voice.signer}"
     remarks = [
         *_check_form(text, unresolved),
         *_check_language(expected_language, actual_language),
-        *_check_content(reply, grounds, policy),
+        *_check_content(reply, look, grounds, policy),
+        *check_contacts(look, grounds, policy, ours=ours),
+        *check_disguises(look),
     ]
-    folded = fold(text[:MAX_DRAFT_CHARS])
+    folded = fold(head)
     flags = [_flag(remark, _as_written(remark.excerpt, text, folded), policy) for remark in _few(remarks)]
     return tuple(sorted(flags, key=lambda flag: flag.severity is not Severity.BLOCKING))
 
 
-def _check_content(reply: Said, grounds: Grounds, policy: GuardPolicy) -> Iterator[Remark]:
+def _check_content(reply: Said, look: Look, grounds: Grounds, policy: GuardPolicy) -> Iterator[Remark]:
     yield from check_links(reply, grounds, policy)
     yield from check_amounts(reply, grounds)
     yield from check_promises(reply, grounds)
     yield from check_attachments(reply)
     yield from check_placeholders(reply, grounds)
-    yield from check_secrets(reply, grounds)
+    yield from check_secrets(reply, look)
+    yield from check_asking(reply, grounds)
     yield from check_notes(reply, grounds)
 
 
@@ -115,7 +132,8 @@ def _as_written(excerpt: str, text: str, folded: Folded) -> str:
 
 
 def _flag(remark: Remark, excerpt: str, policy: GuardPolicy) -> Flag:
-    severity = Severity.BLOCKING if remark.code in policy.blocking else Severity.INFORMING
+    blocks = not policy.blocking.isdisjoint({remark.code, _BLOCKS_WITH.get(remark.code, remark.code)})
+    severity = Severity.BLOCKING if blocks else Severity.INFORMING
     seen = visible(excerpt)
     shortened = seen if len(seen) <= MAX_EXCERPT_CHARS else seen[: MAX_EXCERPT_CHARS - 1] + "…"
     return Flag(code=remark.code, severity=severity, detail=remark.detail, excerpt=shortened)

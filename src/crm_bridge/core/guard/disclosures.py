@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from crm_bridge.core.guard.grounds import Grounds, Remark, Said, sentences, wording, words
-from crm_bridge.core.masking.cards import find_cards, find_codes
+from crm_bridge.core.guard.look import Look
+from crm_bridge.core.masking.spans import Kind
 
 SHARED_WORDS = 6
 """So many words in a row shared with an internal note are no chance; a shorter note counts as a whole."""
@@ -54,32 +55,6 @@ def check_attachments(reply: Said) -> Iterator[Remark]:
             yield Remark("attachment_promised", "a draft carries no attachment", sentence)
 
 
-_CONFIDENTIAL = (
-    r"\b(?:passwor[dt]e?s?|passcode|kennwort\w*|contrasena\w*|mots? de passe|pin(?: code)?|cvv2?|cvc2?|security code"
-    r"|pruf(?:nummer|ziffer)|(?:credit |debit )?card (?:number|details|data)|(?:kreditkarten|karten)(?:nummer|daten)"
-    r"|(?:numero|datos) de (?:su |tu |la )?tarjeta|numero de (?:votre )?carte|tans?|otp|(?:one[ -]time|verification|2fa"
-    r"|login|access) codes?|social security number|ssn|secret (?:key|question)|api[ -]?key|private key|seed phrase)\b"
-)
-_REQUEST = (
-    r"(?<!we )(?<!we will )(?<!we'll )(?<!i will )(?<!i'll )(?<!wir )(?<!ich )"
-    r"\b(?:send|share|provide|give|tell|supply|forward|submit|e-?mail us|text us|message us|(?:reply|respond) with"
-    r"|let us know|schick(?:en|e|t)?|senden|nennen|mitteilen|teilen sie|geben sie uns|gib (?:uns|mir)"
-    r"|antworten sie mit|envie(?:nos|me)?|enviar(?:nos|me)|indique(?:nos)?|facilite(?:nos)?|comparta|mande(?:nos)?"
-    r"|proporcione(?:nos)?|diganos|envoyez|communiquez|indiquez|donnez|fournissez|transmettez|partagez)\b"
-    r"(?! (?:you|ihnen|dir|le|vous)\b)"
-)
-_NEED = (
-    r"\b(?:(?:we|i)(?:'ll| will)? need|may i have|(?:wir|ich) (?:brauchen?|benotigen?)|necesit(?:amos|o)"
-    r"|(?:avons|ai) besoin de|(?:what is|what's|was ist|cual es|quel est)|confirm) (?:\w+ ){0,3}"
-)
-_ASKED_FOR = re.compile(
-    rf"{_REQUEST}[^.!?]{{0,60}}?{_CONFIDENTIAL}|{_NEED}(?<!new ){_CONFIDENTIAL}"
-    rf"|{_CONFIDENTIAL}[^.!?]{{0,40}}?\b(?:mitteilen|nennen|schicken|senden"
-    r"|(?:send|share|give|tell) (?:it|us|me|them)\b)"
-)
-_FORBIDS = re.compile(
-    r"\b(?:never|not|don't|won't|no one|nobody|nie|niemals|nicht|kein\w*|nunca|no|jamais|ne|n'\w+)\b|n't\b"
-)
 _KEYS = re.compile(
     r"-----BEGIN [A-Z ]{3,40}-----|\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_\-]{16,}"
     r"|\bAKIA[0-9A-Z]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9\-]{10,}"
@@ -93,19 +68,15 @@ _PASSWORD_TOLD = re.compile(
 )
 
 
-def check_secrets(reply: Said, grounds: Grounds) -> Iterator[Remark]:
-    """Asking for what nobody may ask for by mail, and text that is a secret. Excerpts never show one whole."""
-    quoted = {wording(sentence) for sentence in sentences(grounds.company.folded)}
-    for sentence in sentences(reply.folded):
-        if _ASKED_FOR.search(sentence) and not _FORBIDS.search(sentence) and wording(sentence) not in quoted:
-            yield Remark("secret", "the draft asks the customer for a secret", sentence)
+def check_secrets(reply: Said, look: Look) -> Iterator[Remark]:
+    """Text that is a secret. Excerpts never show one whole."""
     for match in [*_KEYS.finditer(reply.shown), *_PASSWORD_TOLD.finditer(reply.folded)]:
         yield Remark("secret", "this looks like a key or a password", match.group()[:6] + "…")
-    cards = find_cards(reply.folded)
-    for span in cards:
-        yield Remark("secret", "this is a card number", "…" + reply.folded[span.end - 4 : span.end])
-    for _ in find_codes(reply.folded, cards):
-        yield Remark("secret", "this looks like the security code of a card")
+    for span in look.secrets:
+        if span.kind is Kind.CARD:
+            yield Remark("secret", "this is a card number", "…" + look.looks[span.end - 4 : span.end])
+        else:
+            yield Remark("secret", "this looks like the security code of a card")
 
 
 def check_notes(reply: Said, grounds: Grounds) -> Iterator[Remark]:

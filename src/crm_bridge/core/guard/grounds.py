@@ -49,6 +49,7 @@ class Grounds:
     customer: Said
     notes: tuple[Said, ...]
     addresses: frozenset[str]
+    phones: frozenset[str]
 
 
 def said(text: str) -> Said:
@@ -73,16 +74,25 @@ def grounds_of(context: CaseContext, sources: Sequence[Source]) -> Grounds:
         agents=said(agents),
         customer=said("\n".join(customer)),
         notes=tuple(said(message.text[:MAX_GROUNDS_CHARS]) for message in context.messages if not message.public)[-50:],
-        addresses=frozenset(_addresses(context)),
+        addresses=frozenset(address.strip().casefold() for address in _addresses(context) if address.strip()),
+        phones=frozenset(person.phone for person in (context.requester, context.owner) if person and person.phone),
     )
 
 
 def sentences(folded: str) -> Iterator[str]:
     """Sentences of a folded text; a full stop inside a number or an address ends none."""
+    for start, end in sentence_places(folded):
+        yield folded[start:end]
+
+
+def sentence_places(folded: str) -> Iterator[tuple[int, int]]:
+    """Where the sentences stand, without the spaces around them."""
     for match in _SENTENCE.finditer(folded):
-        sentence = match.group().strip()
-        if sentence:
-            yield sentence
+        sentence = match.group()
+        kept = sentence.strip()
+        if kept:
+            start = match.start() + len(sentence) - len(sentence.lstrip())
+            yield start, start + len(kept)
 
 
 def words(folded: str) -> list[str]:
@@ -101,8 +111,8 @@ def _unquoted(text: str) -> str:
 
 def _addresses(context: CaseContext) -> Iterable[str]:
     """Addresses a reply may name because the case itself is between them."""
-    if context.requester is not None and context.requester.email:
-        yield context.requester.email.strip().casefold()
+    for person in (context.requester, context.owner):
+        if person is not None:
+            yield person.email
     if context.addressing is not None:
-        for address in (context.addressing.sender, *context.addressing.to, *context.addressing.cc):
-            yield address.strip().casefold()
+        yield from (context.addressing.sender, *context.addressing.to, *context.addressing.cc)

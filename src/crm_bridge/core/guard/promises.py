@@ -47,7 +47,7 @@ def check_promises(reply: Said, grounds: Grounds) -> Iterator[Remark]:
     settled = set(_settled(grounds.agents.folded))
     amounts = set(dict(amounts_in(grounds.company.folded)))
     durations = {duration for duration, _ in _durations(grounds.company.folded)}
-    for sentence in sentences(reply.folded):
+    for sentence in dict.fromkeys(sentences(reply.folded)):
         if wording(sentence) in quoted:
             continue
         yield from _ungrounded_topics(sentence, topics)
@@ -112,5 +112,16 @@ def _ungrounded_dates(sentence: str, company: str) -> Iterator[Remark]:
         patterns.append(LOOSE_DATE)
     for pattern in patterns:
         for match in pattern.finditer(sentence):
-            if not re.search(rf"(?<![^\W_]){re.escape(match.group(1))}(?![^\W_])", company):
+            if not _stands_in(company, match.group(1)):
                 yield _remark("this date is in no source and in no agent's message", match.group())
+
+
+def _stands_in(text: str, phrase: str) -> bool:
+    """Whether a phrase stands in a text as whole words."""
+    place = text.find(phrase)
+    while place >= 0:
+        end = place + len(phrase)
+        if not (text[place - 1 : place].isalnum() or text[end : end + 1].isalnum()):
+            return True
+        place = text.find(phrase, place + 1)
+    return False

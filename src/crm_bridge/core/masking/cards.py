@@ -7,12 +7,16 @@ Works on folded text: digits of any script are ASCII there and invisible charact
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 
-from crm_bridge.core.masking.spans import Kind, Span
+from crm_bridge.core.masking.spans import Kind, Span, merged
 
-_SEPARATORS = r"[\s\-./_|,:;*>~+]{0,4}"
+_SEPARATORS = r"(?:[\s\-./_|,:;*>~+\u2022\u00b7\u2219'\"=\[\](){}\\#]{0,4}|&nbsp;|&#160;)"
+_COMMON = re.compile(r"[\s\-./_|,:;*>~+]*\Z")
+"""Between these, digits are one number however they are grouped; between others only where the groups are a card's."""
+
 _RUN = re.compile(rf"\d(?:{_SEPARATORS}\d){{12,}}")
 _GROUP = re.compile(r"\d+")
 _ORDER_BEFORE = re.compile(
@@ -76,10 +80,15 @@ def _longest_card(text: str, groups: list[tuple[int, int]], first: int, labelled
         digits += group
         if len(digits) >= 13 and straight % 10 == 0:
             shape = _shape(text, groups[first : index + 1])
-            branded = _branded(digits)
-            if branded or (not labelled_as_order and (len(shape) == 1 or _card_shaped(shape))):
+            shaped = len(shape) == 1 or _card_shaped(shape)
+            known = _branded(digits) and (shaped or _commonly_written(text, groups[first : index + 1]))
+            if known or (shaped and not labelled_as_order):
                 best = index
     return best
+
+
+def _commonly_written(text: str, groups: list[tuple[int, int]]) -> bool:
+    return all(_COMMON.match(text, before, start) for (_, before), (start, _) in pairwise(groups))
 
 
 def _shape(text: str, groups: list[tuple[int, int]]) -> list[int]:
@@ -98,8 +107,21 @@ def _card_shaped(shape: list[int]) -> bool:
     return fours or shape in ([4, 6, 5], [4, 6, 4]) or all(length == 1 for length in shape)
 
 
+def _lengths_by_prefix() -> list[frozenset[int]]:
+    """Lengths of card numbers for each of their first four digits."""
+    lengths: list[frozenset[int]] = [frozenset()] * 10_000
+    for low, high, of_brand in _BRANDS:
+        scale = 10 ** (4 - len(str(low)))
+        for prefix in range(low * scale, (high + 1) * scale):
+            lengths[prefix] |= of_brand
+    return lengths
+
+
+_LENGTHS = _lengths_by_prefix()
+
+
 def _branded(digits: str) -> bool:
-    return any(len(digits) in lengths and low <= int(digits[: len(str(low))]) <= high for low, high, lengths in _BRANDS)
+    return len(digits) in _LENGTHS[int(digits[:4])]
 
 
 _CODE_WORDS = (
@@ -119,16 +141,24 @@ _NEAR = 48
 def find_codes(text: str, cards: list[Span]) -> list[Span]:
     """Security codes: named ones anywhere, lone ones right after a card."""
     found = [match.span(1) for match in _CODE_AFTER_WORD.finditer(text)]
-    for card in cards:
-        before = max(0, card.start - _NEAR)
-        found += [match.span(1) for match in _CODE_BEFORE_WORD.finditer(text, before, card.start)]
-        after = min(len(text), card.end + _NEAR)
-        found += [match.span(1) for match in _CODE_BEFORE_WORD.finditer(text, card.end, after)]
-        expiries = [match.span() for match in _EXPIRY.finditer(text, card.end, after)]
-        for match in _BARE_CODE.finditer(text, card.end, after):
-            if not any(start <= match.start() < end for start, end in expiries):
-                found.append(match.span())
-    taken = [(card.start, card.end) for card in cards]
-    return [
-        Span(Kind.CVV, start, end) for start, end in found if not any(low < end and start < high for low, high in taken)
-    ]
+    taken = merged(cards)
+    for index, card in enumerate(taken):
+        found += _codes_beside(text, card, taken[index + 1].start if index + 1 < len(taken) else len(text))
+    starts = [card.start for card in taken]
+    return [Span(Kind.CVV, *place) for place in found if not _overlaps(place, taken, starts)]
+
+
+def _codes_beside(text: str, card: Span, next_card: int) -> Iterator[tuple[int, int]]:
+    yield from (match.span(1) for match in _CODE_BEFORE_WORD.finditer(text, max(0, card.start - _NEAR), card.start))
+    after = min(len(text), card.end + _NEAR, next_card)
+    yield from (match.span(1) for match in _CODE_BEFORE_WORD.finditer(text, card.end, after))
+    expiries = [match.span() for match in _EXPIRY.finditer(text, card.end, after)]
+    for match in _BARE_CODE.finditer(text, card.end, after):
+        if not any(start <= match.start() < end for start, end in expiries):
+            yield match.span()
+
+
+def _overlaps(place: tuple[int, int], taken: list[Span], starts: list[int]) -> bool:
+    """Whether a place lies in one of the spans, which are in order and apart."""
+    before = bisect_left(starts, place[1])
+    return before > 0 and taken[before - 1].end > place[0]

@@ -13,6 +13,7 @@ from crm_bridge.contract import CaseContext, Message, Source
 from crm_bridge.contract.case import AuthorKind
 from crm_bridge.core.masking.identifiers import find_identifiers
 from crm_bridge.core.masking.known import Known, known_of
+from crm_bridge.core.masking.lookalikes import skeleton
 from crm_bridge.core.masking.spans import Kind, Span, merged
 from crm_bridge.core.masking.tokens import TokenIssuer, Unmasking, find_lookalikes
 from crm_bridge.core.policy import NO_VOICE, MaskingPolicy, Voice
@@ -125,7 +126,8 @@ class _Masker:
         folded = fold(head)
         if not folded.text:
             return head[:MAX_TEXT_CHARS]
-        found = [*find_lookalikes(folded.text), *find_identifiers(folded.text), *self._known.find(folded.text)]
+        looks = skeleton(folded.text)
+        found = [*find_lookalikes(looks), *find_identifiers(looks), *self._known.find(looks)]
         pieces: list[str] = []
         done = 0
         for span in merged(Span(span.kind, *folded.span(span.start, span.end)) for span in found):

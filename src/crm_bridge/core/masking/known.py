@@ -2,7 +2,7 @@
 
 No tool without a model finds names in a text; the case record has them. Names, their parts, e-mail, phone, account
 and personal fields of the requester and of every customer who wrote are looked for as whole words, without case,
-accents or width. Agents keep their names.
+accents, width or script (a Cyrillic a in a Latin name). Agents keep their names.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import phonenumbers
 
 from crm_bridge.contract import CaseContext
+from crm_bridge.core.masking.lookalikes import skeleton
 from crm_bridge.core.masking.spans import Kind, Span
 from crm_bridge.core.textmatch import fold
 
@@ -50,7 +51,7 @@ class Known:
         return f"Known(patterns={len(self.patterns)})"
 
     def find(self, text: str) -> Iterator[Span]:
-        """Known values in a folded text. Spans may overlap."""
+        """Known values in the skeleton of a folded text. Spans may overlap."""
         for kind, pattern in self.patterns:
             for match in pattern.finditer(text):
                 yield Span(kind, *match.span())
@@ -89,9 +90,12 @@ def _values(context: CaseContext) -> Iterator[tuple[Kind, str]]:
                 yield kind, item.value
 
 
+_LOGIN = re.compile(r"(?=.{6,64}\Z)(?=.*[\d._])[a-z][a-z\d._\-]*[a-z\d]")
+
+
 def _patterns(kind: Kind, value: str) -> Iterator[tuple[str, bool]]:
     """(pattern, whether it is the whole value): parts are sought apart, so that overlaps are not lost."""
-    folded = fold(value).text.strip()
+    folded = skeleton(fold(value).text).strip()
     if not folded:
         return
     if kind is Kind.NAME and "@" not in folded:
@@ -107,6 +111,9 @@ def _patterns(kind: Kind, value: str) -> Iterator[tuple[str, bool]]:
             yield _phrase(short), False
     elif kind is Kind.EMAIL or "@" in folded:
         yield re.escape(folded), True
+        local = folded.partition("@")[0]
+        if _LOGIN.fullmatch(local):  # "robin.meadow" or "rmeadow84" is somebody, "office" is a word
+            yield _whole(re.escape(local), local[0], local[-1]), False
     else:
         yield _phrase(folded), True
 
@@ -131,7 +138,7 @@ def _transliterated(value: str) -> Iterator[str]:
     """`Müller` also signs as `Mueller`."""
     spelled = value.translate(_UMLAUTS)
     if spelled != value:
-        yield fold(spelled).text.strip()
+        yield skeleton(fold(spelled).text).strip()
 
 
 def _phrase(folded: str) -> str:

@@ -14,12 +14,15 @@ import phonenumbers
 
 from crm_bridge.core.masking.spans import Kind, Span
 
-_SEP = r"[ \t.\-/()\u00b7]{0,3}"
-_INTERNATIONAL = re.compile(rf"(?<![\w+])(?:\+|\(\+)[ ]?\d(?:{_SEP}\d){{6,14}}(?!\d)")
+MAX_JUDGED = 300
+"""Candidates of one text that are judged; in a text with more of them, the rest are believed."""
+
+_SEP = r"[ \t.\-/()\[\]_|\u00b7\u2022]{0,3}"
+_INTERNATIONAL = re.compile(rf"(?<![\w+])[(\[]?\+[(\[ ]?\d(?:{_SEP}\d){{6,14}}(?!\d)")
 _DOUBLE_ZERO = re.compile(rf"(?<![\w\-./#])00[1-9](?:{_SEP}\d){{7,13}}(?![\d\w])")
-_TRUNK_ZERO = re.compile(rf"(?<![\w\-./#])\(?0[1-9](?:{_SEP}\d){{7,10}}(?![\d\w])")
+_TRUNK_ZERO = re.compile(rf"(?<![\w\-./#])[(\[]?0[1-9](?:{_SEP}\d){{7,10}}(?![\d\w])")
 _NORTH_AMERICAN = re.compile(
-    r"(?<![\w\-./#])(?:1[ .\-])?(?:\([2-9]\d{2}\)[ .\-]?|[2-9]\d{2}[ .\-])\d{3}[ .\-]\d{4}(?![\d\w]|[\-/]\d)"
+    r"(?<![\w\-./#])(?:1[ .\-])?(?:[(\[][2-9]\d{2}[)\]][ .\-/]?|[2-9]\d{2}[ .\-/])\d{3}[ .\-]\d{4}(?![\d\w]|[\-/]\d)"
 )
 _NINE_DIGITS = re.compile(
     r"(?<![\w\-./#])[5-9]\d{2}(?:[ .\-]\d{3}[ .\-]\d{3}|[ .\-]\d{2}[ .\-]\d{2}[ .\-]\d{2})(?![\d\w]|[\-/]\d)"
@@ -57,9 +60,11 @@ def find_phones(text: str) -> list[Span]:
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int]]:
+    judged = 0
     for pattern, regions in _PATTERNS:
         for match in pattern.finditer(text):
-            end = _end_of_number(match.group(), regions)
+            judged += 1
+            end = len(match.group()) if judged > MAX_JUDGED else _end_of_number(match.group(), regions)
             if end and not (_is_ordered(text, match.start()) and pattern is not _INTERNATIONAL):
                 yield match.start(), match.start() + end
     for match in _LABELLED.finditer(text):

@@ -12,11 +12,13 @@ class Kind(StrEnum):
 
     CARD = "CARD"
     IBAN = "IBAN"
+    WALLET = "WALLET"
     SSN = "SSN"
     EMAIL = "EMAIL"
     PHONE = "PHONE"
     IP = "IP"
     CVV = "CVV"
+    DOB = "DOB"
     ACCOUNT = "ACCOUNT"
     ADDRESS = "ADDRESS"
     ID = "ID"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from crm_bridge.core.masking.emails import plain_address
+from crm_bridge.core.masking.lookalikes import skeleton
 from crm_bridge.core.masking.spans import Kind, Span
 from crm_bridge.core.textmatch import fold
 
@@ -50,7 +52,7 @@ class Unmasking:
         """Tokens in an assistant's text, before it is restored, that we never issued or that it mangled."""
         rest = _EXACT.sub(lambda match: "\0" if match.group() in self._surfaces else match.group(), text)
         folded = fold(rest)
-        spans = [folded.span(*match.span()) for match in _ALIKE.finditer(folded.text)]
+        spans = [folded.span(*match.span()) for match in _ALIKE.finditer(skeleton(folded.text))]
         return tuple(dict.fromkeys(rest[start:end] for start, end in spans))
 
 
@@ -95,11 +97,11 @@ def _canonical(kind: Kind, surface: str) -> str:
     """What makes two spellings the same value."""
     if kind is Kind.TEXT:
         return surface
-    folded = fold(surface).text
+    folded = skeleton(fold(surface).text)
     if kind in _WORD_KINDS:
         return " ".join(re.findall(r"[^\W_]+", folded)) or folded
     if kind is Kind.EMAIL:
-        return folded
+        return plain_address(folded)
     return "".join(character for character in folded if character.isalnum() or character in ":.") or folded
 
 
