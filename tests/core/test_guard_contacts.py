@@ -127,15 +127,6 @@ def test_an_agents_message_the_voice_and_listed_hosts_vouch_for_a_contact(
     assert contact_flags(flagged(text, policy=GuardPolicy(allowed_link_hosts=frozenset({"and.test"}))))
 
 
-def test_an_operators_list_from_before_this_flag_still_blocks_addresses(
-    flagged: Callable[..., tuple[Flag, ...]],
-) -> None:
-    older = GuardPolicy(blocking=frozenset({"link_not_in_sources"}))
-    assert contact_flags(flagged("Write to a@evil.test", policy=older))[0][1] is Severity.BLOCKING
-    none = GuardPolicy(blocking=frozenset())
-    assert contact_flags(flagged("Write to a@evil.test", policy=none))[0][1] is Severity.INFORMING
-
-
 def test_a_card_number_blocks_whoever_gave_it(flagged: Callable[..., tuple[Flag, ...]], message: Say) -> None:
     flags = flagged("Pay with 4111•1111•1111•1111", message("4111 1111 1111 1111"))
     assert [(flag.code, flag.severity) for flag in flags] == [("secret", Severity.BLOCKING)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from embedded_place import AS_ROOT, STOP_S, Place, ask, new_place, processes_of, socket_folder, tell
+from installation import until
 
 from crm_bridge.store.embedded import EmbeddedServer, embedded_url, kept_binaries
 
@@ -114,6 +115,7 @@ def test_the_log_names_no_values(running: Running) -> None:
     with pytest.raises(Exception, match="syntax"):
         tell(url, "selct 'private matter'")
     (log,) = place.cluster().logs.iterdir()
-    assert "duplicate key" in log.read_text()
+    # The server's logger is a process of its own and writes a moment later.
+    until(lambda: "duplicate key" in log.read_text() and "syntax" in log.read_text(), "the log of both errors")
     assert "private matter" not in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600

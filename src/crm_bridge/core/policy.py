@@ -21,6 +21,8 @@ BLOCKING_FLAGS = frozenset(
     {
         "amount_not_found",
         "attachment_promised",
+        "contact_not_in_sources",
+        "disguised",
         "internal_note_overlap",
         "link_not_in_sources",
         "placeholder",

@@ -46,9 +46,6 @@ CODES = frozenset(
 )
 """Every code there is."""
 
-_BLOCKS_WITH = {"contact_not_in_sources": "link_not_in_sources", "disguised": "link_not_in_sources"}
-"""Finer codes block wherever the one does that they were a part of: an operator's older list means them too."""
-
 __all__ = ["CODES", "MAX_DRAFT_CHARS", "inspect", "visible"]
 
 
@@ -132,8 +129,7 @@ def _as_written(excerpt: str, text: str, folded: Folded) -> str:
 
 
 def _flag(remark: Remark, excerpt: str, policy: GuardPolicy) -> Flag:
-    blocks = not policy.blocking.isdisjoint({remark.code, _BLOCKS_WITH.get(remark.code, remark.code)})
-    severity = Severity.BLOCKING if blocks else Severity.INFORMING
+    severity = Severity.BLOCKING if remark.code in policy.blocking else Severity.INFORMING
     seen = visible(excerpt)
     shortened = seen if len(seen) <= MAX_EXCERPT_CHARS else seen[: MAX_EXCERPT_CHARS - 1] + "…"
     return Flag(code=remark.code, severity=severity, detail=remark.detail, excerpt=shortened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -52,7 +53,9 @@ class Server:
         """Close every socket once the requests under way are answered, at most a few seconds later."""
         # Said inside the loop: were it said first, the loop could close the trigger's descriptor before it is pulled,
         # and the byte meant for it would go to whatever has that number by then.
-        self._server.trigger.pull_trigger(self._stopping.set)
+        with contextlib.suppress(OSError):
+            # Another byte may have woken the loop for it already, and the loop be over.
+            self._server.trigger.pull_trigger(self._stopping.set)
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
