@@ -1,6 +1,6 @@
 # Each target makes .venv by itself with the Python it finds (3.11+) and can be run again at once.
 .DELETE_ON_ERROR:
-.PHONY: demo test check kit acceptance fix clean
+.PHONY: demo test check kit acceptance proof stories fix clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -22,6 +22,16 @@ acceptance: $(VENV)/.dev
 # The adapter kit's own proofs: the contract in every profile, broken adapters, stories.
 kit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) -m kit $(ARGS)
+
+# What the embedded CRM's adapter has proven, recorded anew after a change of its code or of the contract's rules.
+proof: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/adapters/mock/test_contract.py -m "kit or not kit" -n $(WORKERS) -p no:randomly \
+		-p crm_bridge.testing.recording --record-proof
+	$(BIN)/python docs/generate.py --write
+
+# Random stories of customers, agents and crashes; more with ARGS="--stories 10000 --full 500".
+stories: $(VENV)/.dev
+	$(BIN)/python -m crm_bridge.testing.stories $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,10 +13,13 @@ from pathlib import Path
 import click
 
 from crm_bridge.cli import main as program
+from crm_bridge.cli.adapters import calls_in_words
+from crm_bridge.cli.matrix import alike, matrix_of
 from crm_bridge.contract import NoDraftReason, StateKind
 from crm_bridge.core import lifecycle, visible
 from crm_bridge.core.lifecycle import DraftState, DraftStep
-from crm_bridge.registry import declared_capabilities
+from crm_bridge.kit.quality import QUALITY_RULES
+from crm_bridge.registry import adapter_names, declared_capabilities
 from crm_bridge_mock.profiles import DEFAULT_PROFILE, PROFILES, Profile
 
 ROOT = Path(__file__).parents[1]
@@ -162,7 +165,43 @@ def _profile(row: Profile) -> tuple[str, ...]:
     )
 
 
+# --- what is proven -----------------------------------------------------------------------------------------------
+
+BUILT_IN = ("mock", "salesforce", "hubspot")
+"""Those of this repository, as far as they are there: another package installed beside it is no part of its pages."""
+
+
+def capabilities() -> str:
+    parts = []
+    for name in (one for one in BUILT_IN if one in adapter_names()):
+        for variants in alike(matrix_of(name)["variants"]):
+            first = variants[0]
+            rows = [(code(one["capability"]), one["declared"] or "", one["sentence"]) for one in first["capabilities"]]
+            title = ", ".join(code(variant["variant"]) for variant in variants)
+            heads = ["capability", "declared", "stands at"]
+            parts.append(f"**{name}**: {title}\n\n{table(heads, rows)}\n{calls_in_words(first['calls'])}.\n")
+    return "\n".join(parts)
+
+
+def quality() -> str:
+    names = [one for one in BUILT_IN if one in adapter_names()]
+    answers = {name: {one["rule"]: one for one in matrix_of(name)["quality"]} for name in names}
+    rows = [
+        (code(rule.name), rule.sentence, *(_answer(answers[name].get(rule.name)) for name in names))
+        for rule in QUALITY_RULES
+    ]
+    return table(["rule", "what it asks", *names], rows)
+
+
+def _answer(said: Mapping[str, str] | None) -> str:
+    if said is None:
+        return ""
+    return f"{said['status']}: {said['comment']}" if said["comment"] else said["status"]
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "capabilities": capabilities,
+    "quality": quality,
     "lifecycle-table": lifecycle_table,
     "lifecycle-diagram": lifecycle_diagram,
     "visible-states": visible_states,

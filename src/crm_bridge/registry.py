@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from crm_bridge.contract import CONTRACT_VERSION, Adapter, Capabilities, InvalidConfig, Services
@@ -62,6 +63,17 @@ def declared_capabilities(name: str) -> Mapping[str, Capabilities]:
     build = _load(ADAPTER_GROUP, "adapter", name)
     declared: Mapping[str, Capabilities] = getattr(sys.modules[build.__module__], "DECLARED", {})
     return declared
+
+
+def adapter_folder(name: str) -> Path | None:
+    """Where an adapter's package lies, with what it ships besides code; None when it is no package on disk.
+
+    Raises `InvalidConfig`.
+    """
+    build = _load(ADAPTER_GROUP, "adapter", name)
+    package = sys.modules.get(sys.modules[build.__module__].__package__ or "")
+    folder = Path(getattr(package, "__file__", None) or "").parent
+    return folder if package is not None and folder.is_dir() and hasattr(package, "__path__") else None
 
 
 def load_emulator(name: str) -> Callable[..., Any]:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from crm_bridge.cli import main
+from crm_bridge.contract import Capabilities
+from crm_bridge.kit.quality import QUALITY_RULES
 from crm_bridge.store.database import connect
 from crm_bridge.store.encryption import new_key
 
@@ -155,9 +157,42 @@ def test_adapters_lists_what_each_profile_declares() -> None:
     assert native["sends"] == "bridge"
 
 
+def test_adapters_says_of_each_capability_how_far_it_is_proven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    mock = json.loads(CliRunner().invoke(main, ["adapters", "mock", "--json"]).stdout)["adapters"][0]
+    notes = next(item for item in mock["variants"] if item["variant"] == "notes")
+    found = {one["capability"]: one for one in notes["capabilities"]}
+    assert set(found) == {"always", *Capabilities.__dataclass_fields__}
+    assert found["sends"]["state"] == found["panel"]["state"] == "absent"
+    assert found["targets"]["declared"] == "note, nobody decides"
+    assert notes["calls"]["operations"]["read_case"] == {"measured": 1, "budget": 1}
+    assert {one["rule"] for one in mock["quality"]} == {rule.name for rule in QUALITY_RULES}
+    said = CliRunner().invoke(main, ["adapters", "mock"]).output
+    assert "CRM calls per case: 3 of at most 3" in said
+    assert not list(tmp_path.iterdir()), "asking makes nothing"
+
+
+def test_adapters_with_a_configuration_nobody_named_that_is_wrong_still_says_what_is_shipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong.toml").write_text("debounce = 3")
+    monkeypatch.setenv("CRM_BRIDGE_CONFIG", str(tmp_path / "wrong.toml"))
+    done = CliRunner().invoke(main, ["adapters", "mock", "--json"])
+    assert done.exit_code == 0
+    assert "live proofs are not shown" in done.stderr
+    named = CliRunner().invoke(main, ["adapters", "--config", str(tmp_path / "wrong.toml")])
+    assert named.exit_code == 2
+
+
+def test_adapters_refuses_a_name_nobody_installed() -> None:
+    done = CliRunner().invoke(main, ["adapters", "salesfroce"])
+    assert done.exit_code == 2
+    assert "mock" in done.output
+
+
 def test_help_lists_only_what_is_built() -> None:
     done = CliRunner().invoke(main, ["--help"])
-    for absent in ("explain", "replay", "doctor", "setup", "prove", "pause"):
+    for absent in ("explain", "replay", "doctor", "setup", "pause"):
         assert absent not in done.output
 
 

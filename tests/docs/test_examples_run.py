@@ -21,7 +21,10 @@ REPEAT_FOR_S = 30.0
 STARTS_THE_DEMO = "this starts the demo"
 UNTIL_IT_FITS = "until it fits"
 UNTIL_STOPPED = "until stopped"
-ELSEWHERE = {"docs/howto/your-own-assistant.md": "tests/assistants/test_your_own_assistant_page.py"}
+ELSEWHERE = {
+    "docs/howto/your-own-assistant.md": "tests/assistants/test_your_own_assistant_page.py",
+    "docs/write-an-adapter.md": "tests/scaffold/test_new_adapter.py",
+}
 """Pages whose programs another test runs."""
 
 

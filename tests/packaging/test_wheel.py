@@ -62,6 +62,12 @@ def test_the_installed_program_finds_its_adapters_with_the_sources_absent(instal
     assert str(ROOT) not in where
 
 
+def test_the_installed_program_makes_a_new_adapter(installed: Path, tmp_path: Path) -> None:
+    said = run([str(installed / "crm-bridge"), "new-adapter", "acme", "--into", "new"], cwd=tmp_path)
+    assert "Made crm-bridge-acme in new" in said
+    assert (tmp_path / "new/src/crm_bridge_acme/adapter.py").is_file()
+
+
 def test_the_installed_program_migrates_a_database(installed: Path, tmp_path: Path, database_url: str) -> None:
     said = run([str(installed / "crm-bridge"), "db", "status"], cwd=tmp_path, CRM_BRIDGE__DATABASE_URL=database_url)
     assert "up to date" in said

@@ -18,6 +18,8 @@ _COMMANDS = {
     "check": "crm_bridge.cli.check",
     "adapters": "crm_bridge.cli.adapters",
     "emulate": "crm_bridge.cli.emulate",
+    "prove": "crm_bridge.cli.prove",
+    "new-adapter": "crm_bridge.cli.new_adapter",
 }
 
 
@@ -30,7 +32,7 @@ class Commands(Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[name]), name)
+        command: click.Command = getattr(import_module(_COMMANDS[name]), name.replace("-", "_"))
         return command
 
 

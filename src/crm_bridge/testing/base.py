@@ -13,17 +13,25 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from crm_bridge.contract import Adapter, AdapterFactory, Services
+from crm_bridge.kit.http import repeat
 from crm_bridge.registry import ADAPTER_GROUP
 from crm_bridge.testing.forms import Form
 from crm_bridge.testing.handle import EmulatedCrm, Signer
 from crm_bridge.testing.stage import Stage
 
+NO_WAIT = tenacity.wait_none()
+"""Repeats are made, and not waited for: most of a run would be waiting."""
+
 Rule = TypeVar("Rule", bound=Callable[..., None])
 Value = TypeVar("Value")
+
+NOT_DECLARED, NOT_PLAYED = "not declared: ", "not played by this emulator: "
+"""How the reason of a skipped rule begins: the first asks nothing of this adapter, the second was owed."""
 
 DEFAULT_BUDGET: Mapping[str, int] = {"read_case": 5, "write_draft": 3, "send_reply": 4, "changed_since": 2}
 
@@ -57,7 +65,9 @@ class ContractBase:
     `samples`: the folder of recorded deliveries. `budget`: most CRM calls of each operation of the adapter.
     `base_url_key`: where in the table the CRM's address stands. `rate_limits`: the CRM's own answers for "too many
     calls", as (status, headers, JSON). `not_yet`: rule -> what to write next; such a rule has to fail until it is
-    taken off the list.
+    taken off the list. `variant`: which variant of the adapter this is, as in its `DECLARED`; proofs are kept by it.
+    `has_no`: what this CRM does not have at all, in the words in which rules are skipped ("merging"): such a rule then
+    does not apply, while one that merely cannot be played leaves its capabilities unproven.
     """
 
     settings: ClassVar[Mapping[str, Any]] = {}
@@ -68,6 +78,8 @@ class ContractBase:
     base_url_key: ClassVar[str] = "base_url"
     rate_limits: ClassVar[tuple[tuple[int, Mapping[str, str], Mapping[str, object]], ...]] = ()
     not_yet: ClassVar[Mapping[str, str]] = {}
+    variant: ClassVar[str] = "default"
+    has_no: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -92,8 +104,9 @@ class ContractBase:
         return _factory(crm.adapter)(config, services)
 
     @pytest.fixture
-    def stage(self, crm: EmulatedCrm) -> Iterator[Stage]:
+    def stage(self, crm: EmulatedCrm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         """The CRM at rest and an adapter connected to it."""
+        monkeypatch.setattr(repeat, "WAIT", NO_WAIT)
         crm.faults.clear()
         crm.let_index_lag(timedelta())
         crm.clock.run()
@@ -125,13 +138,18 @@ class ContractBase:
     def declared(promised: object, what: str) -> None:
         """Skip this rule unless it is promised."""
         if not promised:
-            pytest.skip(f"not declared: {what}")
+            pytest.skip(f"{NOT_DECLARED}{what}")
 
-    @staticmethod
-    def playable(possible: object, what: str) -> None:
+    @classmethod
+    def playable(cls, possible: object, what: str) -> None:
         """Skip this rule when the emulated CRM cannot play it."""
         if not possible:
-            pytest.skip(f"not played by this emulator: {what}")
+            pytest.skip(f"{NOT_DECLARED if what in cls.has_no else NOT_PLAYED}{what}")
+
+    def within_budget(self, stage: Stage, operation: str, calls: int) -> None:
+        """So many CRM calls are not more than the adapter declares for this operation; they are kept for the report."""
+        stage.measured[operation] = calls
+        assert calls <= self.budget.get(operation, 0), f"{operation}: {calls} calls"
 
 
 _NONE: Any = None

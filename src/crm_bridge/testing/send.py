@@ -197,7 +197,7 @@ class Sending(ContractBase):
         _, reply = self._approved(stage)
         before = sum(stage.crm.calls.values())
         stage.adapter.send_reply(reply, key())
-        assert sum(stage.crm.calls.values()) - before <= self.budget.get("send_reply", 0)
+        self.within_budget(stage, "send_reply", sum(stage.crm.calls.values()) - before)
 
     @proves("sends")
     def test_who_does_not_send_says_so(self, stage: Stage) -> None:

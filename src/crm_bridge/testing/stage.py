@@ -47,6 +47,8 @@ class Stage:
     adapter: Adapter
     build: Builder
     config: Mapping[str, Any]
+    measured: dict[str, int] = field(default_factory=dict)
+    """CRM calls by operation of the adapter, as a rule counted them."""
     _made: list[Adapter] = field(default_factory=list)
     _wires: list[FaultyWire] = field(default_factory=list)
 

@@ -176,7 +176,7 @@ class Writing(ContractBase):
         draft = stage.draft(case)
         before = sum(stage.crm.calls.values())
         stage.adapter.write_draft(case, draft, key(), None)
-        assert sum(stage.crm.calls.values()) - before <= self.budget.get("write_draft", 0)
+        self.within_budget(stage, "write_draft", sum(stage.crm.calls.values()) - before)
 
     @proves("targets")
     def test_what_the_target_cannot_do_is_said(self, stage: Stage) -> None:

@@ -47,6 +47,8 @@ class Emulator(ABC):
     """The Flask blueprint whose endpoints are operations; "": every endpoint is one."""
     free_operations: ClassVar[frozenset[str]] = frozenset({"token"})
     """Operations that need no access token."""
+    events_per_webhook: ClassVar[int] = 100
+    """So many events travel together at most."""
     tokens: TokenEndpoint | None = None
     """Set in `__init__` where this CRM gives out access tokens: then every other operation needs one."""
 
@@ -64,7 +66,7 @@ class Emulator(ABC):
         self.clock = EmulatorClock()
         self.faults = Faults(faults_file)
         self.records = RecordStore(self.data_dir / STATE_FILE)
-        self.outbox = Outbox(self.records)
+        self.outbox = Outbox(self.records, batch_size=self.events_per_webhook)
         self.transport = transport
         self.sender = WebhookSender(
             self.outbox, self.webhook, transport, faults=self.faults, takes=self.takes, forge=self.forged

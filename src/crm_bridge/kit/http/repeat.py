@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 3
 MIN_ATTEMPT_S = 0.5
 """With less time left than this no further attempt is begun."""
 
-_WAIT = tenacity.wait_random(min=0.05, max=0.3)
+WAIT = tenacity.wait_random(min=0.05, max=0.3)
 
 
 class Believed(Exception):
@@ -46,7 +46,7 @@ def repeated(attempt: Callable[[], T], *, effect: Effect, ends_at: float) -> T:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda error: heals_at_once(error, effect)),
         stop=give_up,
-        wait=_WAIT,
+        wait=WAIT,
         reraise=True,
     )
     try:
