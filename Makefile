@@ -8,12 +8,14 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+# Tests of a module share what is expensive to start.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 demo: $(VENV)/.app
 	$(BIN)/crm-bridge demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The runs with a stopwatch: kills, stopped workers, a CRM in trouble. Minutes long.
 acceptance: $(VENV)/.dev
@@ -21,11 +23,11 @@ acceptance: $(VENV)/.dev
 
 # The adapter kit's own proofs: the contract in every profile, broken adapters, stories.
 kit: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m kit $(ARGS)
+	$(PYTEST) -m kit $(ARGS)
 
 # What the embedded CRM's adapter has proven, recorded anew after a change of its code or of the contract's rules.
 proof: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/adapters/mock/test_contract.py -m "kit or not kit" -n $(WORKERS) -p no:randomly \
+	$(PYTEST) tests/adapters/mock/test_contract.py -m "kit or not kit" -p no:randomly \
 		-p crm_bridge.testing.recording --record-proof
 	$(BIN)/python docs/generate.py --write
 
