@@ -28,8 +28,8 @@ from crm_bridge.store.connections import ConnectionStatus
 from crm_bridge.store.inbox import ref_key
 from crm_bridge.store.locks import try_lock
 
-OWN_WITHIN = timedelta(seconds=50)
-"""Our own changes of a round are looked at before the next one begins."""
+OWN_WITHIN = timedelta(seconds=8)
+"""Over how long our own changes of a round are looked at: no wave, and soon at rest again."""
 
 MAX_PAGES = 20
 """Of one round: a long backlog is read over several rounds, so that no round is unbounded."""
