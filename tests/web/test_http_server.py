@@ -1,6 +1,6 @@
 """The real server over real sockets: bounds, the raw target, slow clients, a graceful end."""
 
-from __future__ import contextlib
+from __future__ import annotations
 
 import json
 import os
