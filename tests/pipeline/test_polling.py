@@ -54,15 +54,17 @@ def test_our_own_writing_is_looked_at_again_spread_over_a_while(polled: World) -
     assert max(waits) - min(waits) > OWN_WITHIN / 4
 
 
-def test_a_case_read_as_it_is_now_is_not_read_again(polled: World) -> None:
+def test_a_case_read_as_it_is_now_is_looked_at_again_without_hurry(polled: World) -> None:
+    """An equal version is no proof: versions may be as coarse as a second."""
     case = polled.open_case()
     polled.settle()
     polled.agent_writes(case, "Has anybody looked?", public=False)
     polled.settle()
     calls = polled.crm.calls["read_case"]
     polled.reconcile()
+    assert all(wait > timedelta(0) for wait in due_in(polled))
     polled.settle()
-    assert polled.crm.calls["read_case"] == calls
+    assert polled.crm.calls["read_case"] == calls + 1
 
 
 def test_a_change_that_our_own_write_hides_is_still_found(polled: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from crm_bridge.contract import Agent, Decider, DecisionKind, DraftRef, Fingerpr
 from crm_bridge.kit.emulation.faults import FaultRule
 from crm_bridge.pipeline.decide import InvalidDecision
 from crm_bridge_mock.emulator.decisions import Decisions
+from crm_bridge_mock.emulator.drafts import Drafts
 from crm_bridge_mock.profiles import PROFILES
 
 Playing = Callable[[str], World]
@@ -379,6 +381,58 @@ def test_where_the_crm_decides_an_edit_that_names_the_newest_message_is_sent(pla
     world.settle()
     assert world.replies(case) == ["Both answers, by hand."]
     assert world.states(case)[-1] == "sent"
+
+
+def test_where_the_crm_decides_an_approval_taken_back_there_is_not_sent(playing: Playing) -> None:
+    """Also when the bridge has heard of the approval, and could not say so yet."""
+    world = playing("property").with_policy(undo=timedelta(seconds=1))
+    case = world.open_case()
+    world.settle()
+    assert desk(world, case, "accept")[0] == 200
+    adapter = world.runtime.connections["demo"].adapter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "show", lambda *_: None)
+        world.work()
+        assert world.states(case) == ["approved"]
+        assert desk(world, case, "undo")[0] == 200
+        world.settle()
+    assert world.replies(case) == []
+    assert world.states(case) == ["written"]
+
+
+def test_where_the_crm_decides_an_approval_of_nothing_is_no_reply(playing: Playing) -> None:
+    world = playing("property")
+    case = world.open_case()
+    world.settle()
+    draft = world.crm.drafts.current(world.crm.state.case(case) or {})
+    assert draft is not None
+    world.crm.drafts.edit_in_place(draft, " \n")
+    assert desk(world, case, "accept")[0] == 200
+    world.settle()
+    assert world.replies(case) == []
+    assert world.view(case).state.kind == "decided_too_late"
+
+
+def test_the_words_of_an_old_draft_sent_as_an_edit_go_out_also_when_the_new_draft_has_the_same(
+    playing: Playing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = playing("property")
+    world.assistant.answer = lambda _context: Proposal(text="The same words.", language="en")
+    case = world.open_case()
+    world.settle()
+    revision = world.shown(case)["draft"]["revision"]
+    newer = world.customer_writes(case, "Hello?")
+    real, adapter = Drafts.write, world.runtime.connections["demo"].adapter
+
+    def first_the_edit(*arguments: Any, **more: Any) -> Any:
+        monkeypatch.setattr(Drafts, "write", real)
+        assert desk(world, case, "edit", revision=revision, text="The same words.", answers=newer)[0] == 200
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(Drafts, "write", first_the_edit)
+    world.settle()
+    assert adapter is not None
+    assert world.replies(case) == ["The same words."]
 
 
 # --- a field without states ---------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Decisions:
             self._check_live(case, draft, wanted)
             if draft["withdrawn"]:
                 raise Refused(self._not_live(case, draft, "This draft was taken back. Wait for the next one."))
-            if draft["status"] not in DECIDABLE:
+            if draft["status"] not in DECIDABLE and draft["status"] != "superseded":
                 raise Refused(self._not_live(case, draft, "This draft was decided already."))
             decision = {
                 "id": _decision_id(case_id, wanted, agent),

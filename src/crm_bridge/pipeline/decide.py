@@ -272,7 +272,8 @@ def _approve(
         draft = locked.draft
     text = request.text if request.kind is DecisionKind.EDIT else draft.text
     assert text is not None
-    _require_acknowledged(draft, request, text)
+    for shown in {draft.id: draft, locked.draft.id: locked.draft}.values():
+        _require_acknowledged(shown, request, text)
     moment = now(locked.transaction)
     said = Said(
         kind=request.kind.value,

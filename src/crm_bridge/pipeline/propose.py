@@ -53,11 +53,14 @@ def wanted(turn: Turn, look: Look) -> Message | None:
     if last is None or last.answers != question.id:
         return question
     closed_before = last.state is DraftState.EXPIRED and last.reason == "closed"
-    # Given up because the case could not be read, and now it can: no assistant was ever asked.
-    unreadable_before = last.state is DraftState.REFUSED and last.reason == "technical" and not last.context_id
     # What can never be taken away again is written once per message of the customer.
     replaceable = turn.adapter.capabilities.target.withdrawable or last.write_key is None
-    return question if replaceable and (last.state in _AGAIN or closed_before or unreadable_before) else None
+    return question if replaceable and (last.state in _AGAIN or closed_before or _was_unreadable(last)) else None
+
+
+def _was_unreadable(draft: DraftRow) -> bool:
+    """Given up because the case could not be read: no assistant was ever asked."""
+    return draft.state is DraftState.REFUSED and draft.reason == "technical" and not draft.context_id
 
 
 def begin(turn: Turn, look: Look, question: Message) -> None:
@@ -98,7 +101,7 @@ def begin(turn: Turn, look: Look, question: Message) -> None:
 
 def _unheard_instruction(last: DraftRow | None) -> str | None:
     """What an agent asked for is not forgotten because the customer wrote once more."""
-    return last.instruction if last is not None and last.state is DraftState.SUPERSEDED else None
+    return last.instruction if last is not None and (last.state in _AGAIN or _was_unreadable(last)) else None
 
 
 def _quiet_wait(turn: Turn, look: Look) -> timedelta | None:

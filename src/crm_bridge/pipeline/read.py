@@ -33,6 +33,8 @@ NO_WAIT = timedelta(0)
 
 def read(turn: Turn, look: Look) -> bool:
     """Read the case and commit what was seen. False when the case is no longer here (gone or merged)."""
+    # The draft before the case: whatever message a decision names is in the case then.
+    standing = read_standing(turn)
     found = turn.adapter.read_case(turn.ref)
     if isinstance(found, Merged):
         turn.commit(lambda transaction, now: _merge(turn, transaction, now, found))
@@ -41,7 +43,6 @@ def read(turn: Turn, look: Look) -> bool:
         turn.covered = look.pending.ids
         turn.commit(lambda transaction, now: _gone(turn, transaction, now, found.reason))
         return False
-    standing = read_standing(turn)
     turn.commit(lambda transaction, now: _apply(turn, transaction, now, found, standing))
     turn.context = found
     turn.covered = look.pending.ids

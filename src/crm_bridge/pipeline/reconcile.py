@@ -29,7 +29,7 @@ from crm_bridge.store.inbox import ref_key
 from crm_bridge.store.locks import try_lock
 
 OWN_WITHIN = timedelta(seconds=8)
-"""Over how long our own changes of a round are looked at: no wave, and soon at rest again."""
+"""Over how long the changes of a round that we most likely know are looked at: no wave, and soon at rest again."""
 
 MAX_PAGES = 20
 """Of one round: a long backlog is read over several rounds, so that no round is unbounded."""
@@ -81,28 +81,32 @@ def _poll(runtime: Runtime, known: ConnectionRuntime, status: ConnectionStatus) 
     for _ in range(MAX_PAGES):
         page = known.adapter.changed_since(cursor)
         # The events are stored before the cursor moves: a crash between the two only repeats the page.
-        _store(runtime, known, _news(runtime, known, page.items))
+        _store(runtime, known, page.items)
         cursor = page.cursor
         _remember(runtime, known, "changes_cursor", cursor)
         if not page.more:
             return
 
 
-def _news(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> list[Change]:
-    """Changes of cases that were not read as they are now already."""
-    wanted = [change.ref.id for change in found if isinstance(change.ref, CaseRef)]
-    known_versions = runtime.store.run(lambda transaction: cases.versions(transaction, known.name, wanted))
-    return [change for change in found if known_versions.get(change.ref.id) != change.version]
-
-
 def _store(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> None:
-    """What others changed is due as ever. What we changed last ourselves may hide a change before it: that is looked
-    at too, spread over a while, so that our own work does not become a wave of readings a minute later."""
-    store_found(runtime, known, [_event(change) for change in found if change.by != BY_BRIDGE])
-    for change in found:
-        if change.by == BY_BRIDGE:
-            event = _event(change)
-            store_found(runtime, known, [event], wait=_place_in(OWN_WITHIN, event.key or ""))
+    """What others changed is due as ever. What we changed last ourselves, or have read at this version, may still hide
+    a change (of the same second, or one an index showed late): that is looked at too, spread over a while, so that
+    our own work does not become a wave of readings a minute later."""
+    quiet = _most_likely_known(runtime, known, found)
+    store_found(runtime, known, [_event(change) for change in found if change not in quiet])
+    for change in quiet:
+        event = _event(change)
+        store_found(runtime, known, [event], wait=_place_in(OWN_WITHIN, event.key or ""))
+
+
+def _most_likely_known(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> list[Change]:
+    wanted = [change.ref.id for change in found if isinstance(change.ref, CaseRef)]
+    versions = runtime.store.run(lambda transaction: cases.versions(transaction, known.name, wanted))
+    return [
+        change
+        for change in found
+        if isinstance(change.ref, CaseRef) and (change.by == BY_BRIDGE or versions.get(change.ref.id) == change.version)
+    ]
 
 
 def _place_in(span: timedelta, key: str) -> timedelta:

@@ -23,8 +23,11 @@ from crm_bridge.store.drafts import DraftRow
 
 NOT_ACKNOWLEDGED = "flags_not_acknowledged"
 
+_REPLACEABLE = frozenset({DraftState.SUPERSEDED, DraftState.REFUSED})
+"""Where no draft is live, an edit may still be sent: nothing was sent or decided since."""
+
 _DECIDABLE = frozenset({DraftState.WRITTEN, DraftState.FAILED})
-_LOOKED_AT = _DECIDABLE | {DraftState.SUPERSEDED}
+_LOOKED_AT = _DECIDABLE | {DraftState.SUPERSEDED, DraftState.APPROVED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +41,10 @@ class Standing:
 def read_standing(turn: Turn) -> Standing | None:
     """What stands in the CRM, where decisions are taken there and one may have been taken.
 
-    A superseded draft is looked at as well: somebody may have decided on it before they could see that.
+    A superseded draft is looked at as well: somebody may have decided on it before they could see that. An approved
+    one: somebody may have taken that back.
     """
-    if Decider.CRM not in turn.adapter.capabilities.target.decides:
+    if Decider.CRM not in turn.adapter.capabilities.target.decides or turn.known.policy.mode != "suggest":
         return None
     draft = turn.runtime.store.run(lambda transaction: drafts.last_written(transaction, turn.cipher, turn.case_id))
     if draft is None or draft.ref is None or draft.state not in _LOOKED_AT:
@@ -56,27 +60,62 @@ def follow_standing(
     if live is not None and live.id == standing.draft_id and live.state in _DECIDABLE:
         if standing.remote is None:
             return drafts.take_step(transaction, turn.cipher, live, DraftStep.VANISH)
-        if decision is None or _taken_before(live, decision):
+        if decision is None or _known(transaction, live, decision):
             return live
-        if decision.revision == live.revision:
+        if decision.revision == live.revision and not _is_empty(decision, standing.remote):
             return _take(turn, transaction, live, standing.remote, decision, context)
+    if live is not None and live.id == standing.draft_id and live.state is DraftState.APPROVED:
+        if standing.remote is not None and decision is None and _decided_there(transaction, live):
+            return _take_back(turn, transaction, live)
+        return live
     about = drafts.get(transaction, turn.cipher, standing.draft_id) if decision is not None else None
     if about is None or decision is None or _known(transaction, about, decision):
         return live
-    if _answers_the_newest(turn, live, decision, context):
+    if _answers_the_newest(turn, transaction, live, decision, context):
         return _take_rebased(turn, transaction, live, about, decision, context)
     _record_late(turn, transaction, about, decision)
     return live
 
 
-def _taken_before(draft: DraftRow, decision: RemoteDecision) -> bool:
-    """The decision whose reply could not be sent still stands there; only a later one is another try."""
-    return draft.approved_at is not None and decision.decided_at <= draft.approved_at
-
-
 def _known(transaction: sa.Connection, draft: DraftRow, decision: RemoteDecision) -> bool:
-    said = {(row.kind, row.revision, row.agent_id) for row in decisions.of_draft(transaction, draft.id)}
-    return (decision.kind.value, decision.revision, decision.agent.id) in said
+    """This very decision was heard before: at the same moment, or the same words on the same revision.
+
+    By the moment alone, since some CRMs know only the revision that stands there now, which a failure has raised.
+    """
+    said = (decision.revision, decisions.text_hash(decision.text))
+    return any(
+        (row.kind, row.agent_id) == (decision.kind.value, decision.agent.id)
+        and (row.decided_at == decision.decided_at or (row.revision, row.text_hash) == said)
+        for row in decisions.of_draft(transaction, draft.id)
+    )
+
+
+def _is_empty(decision: RemoteDecision, remote: RemoteDraft) -> bool:
+    """An approval of nothing: there is no reply in it."""
+    approves = decision.kind in {DecisionKind.ACCEPT, DecisionKind.EDIT}
+    return approves and not normalise(decision.text if decision.text is not None else remote.text)
+
+
+def _decided_there(transaction: sa.Connection, draft: DraftRow) -> bool:
+    """The approval that stands was taken in the CRM, where it can be taken back as well."""
+    said = decisions.of_draft(transaction, draft.id)
+    return bool(said) and said[0].source == "crm"
+
+
+def _take_back(turn: Turn, transaction: sa.Connection, draft: DraftRow) -> DraftRow:
+    return drafts.take_step(
+        transaction,
+        turn.cipher,
+        draft,
+        DraftStep.UNDO,
+        working_text=draft.approved_text,
+        approved_text=None,
+        send_after=None,
+        approver_id=None,
+        approver_name=None,
+        approved_at=None,
+        decision="",
+    )
 
 
 def _record_late(turn: Turn, transaction: sa.Connection, draft: DraftRow, decision: RemoteDecision) -> None:
@@ -109,19 +148,23 @@ def _take(
     if decision.kind is DecisionKind.RESPOND:
         old = drafts.take_step(transaction, turn.cipher, draft, DraftStep.RESPOND)
         return drafts.begin_again(transaction, turn.cipher, old, decision.comment)
-    return _approve(turn, transaction, draft, decision, text, context.public_messages)
+    return _approve(turn, transaction, draft, draft, decision, text, context.public_messages)
 
 
-def _answers_the_newest(turn: Turn, live: DraftRow | None, decision: RemoteDecision, context: CaseContext) -> bool:
+def _answers_the_newest(
+    turn: Turn, transaction: sa.Connection, live: DraftRow | None, decision: RemoteDecision, context: CaseContext
+) -> bool:
     """Its author saw all that was said, whatever became of the draft they had before them."""
     ids = {message.id for message in context.public_messages}
+    latest = live or drafts.latest(transaction, turn.cipher, turn.case_id)
     return (
         decision.kind is DecisionKind.EDIT
-        and bool(decision.text)
+        and bool(normalise(decision.text or ""))
         and decision.answers in ids
         and not newer_words(context.public_messages, decision.answers or "")
         and turn.adapter.capabilities.sends is Sends.BRIDGE
-        and (live is None or allows(live.state, DraftStep.EDIT))
+        and latest is not None
+        and (allows(latest.state, DraftStep.EDIT) if latest.live else latest.state in _REPLACEABLE)
     )
 
 
@@ -146,17 +189,19 @@ def _take_rebased(
             seen=about.seen,
             previous_id=about.id,
         )
-    return _approve(turn, transaction, live, decision, text, context.public_messages)
+    return _approve(turn, transaction, live, about, decision, text, context.public_messages)
 
 
 def _approve(
     turn: Turn,
     transaction: sa.Connection,
     draft: DraftRow,
+    about: DraftRow,
     decision: RemoteDecision,
     text: str,
     public: tuple[Message, ...],
 ) -> DraftRow:
+    """`about`: the draft its author had before them, whose remarks are theirs to look at too."""
     unchanged = normalise(text) == normalise(draft.text or "")
     answers = _answered_message(draft, decision)
     changes: dict[str, Any] = {
@@ -171,11 +216,17 @@ def _approve(
     }
     if turn.adapter.capabilities.sends is not Sends.BRIDGE:
         return drafts.take_step(transaction, turn.cipher, draft, DraftStep.HAND_OVER, **changes)
-    step = DraftStep.ACCEPT if unchanged else DraftStep.EDIT
+    step = DraftStep.ACCEPT if unchanged and draft.state in _DECIDABLE else DraftStep.EDIT
     sends = draft.sends + 1 if draft.state is DraftState.FAILED else draft.sends
     due = sa.func.clock_timestamp() + turn.known.policy.undo
     approved = drafts.take_step(transaction, turn.cipher, draft, step, send_after=due, sends=sends, **changes)
-    found = open_flags(draft.content.flags, acknowledged=decision.acknowledged, drafted=draft.text or "", approved=text)
+    found = [
+        flag
+        for shown in {draft.id: draft, about.id: about}.values()
+        for flag in open_flags(
+            shown.content.flags, acknowledged=decision.acknowledged, drafted=shown.text or "", approved=text
+        )
+    ]
     if not found:
         return approved
     # The CRM could not ask for it, or did not: the reply waits for somebody who looks at the remarks.

@@ -170,8 +170,10 @@ def _say_there_is_none(runtime: Runtime, transaction: sa.Connection, case_id: in
     said = cases.messages(transaction, cipher, case_id)
     question = open_question(said)
     episode = cases.current_episode(transaction, case_id)
-    if question is None and said:
-        # As far as we know nobody waits for an answer: the panel goes on saying what became of the last draft.
+    nobody_waits = question is None and bool(said)
+    spoken_of = last is not None and question is not None and last.answers == question.id
+    if nobody_waits or spoken_of:
+        # The panel goes on saying what became of the last draft.
         return
     draft = drafts.begin(
         transaction,
@@ -182,6 +184,7 @@ def _say_there_is_none(runtime: Runtime, transaction: sa.Connection, case_id: in
         answers=question.id if question else "",
         seen=[message.id for message in said],
         previous_id=last.id if last else None,
+        instruction=last.instruction if last and last.state is DraftState.SUPERSEDED else None,
         working_text=last.working_text if last else None,
     )
     detail = f"({code}, {draft.id})"

@@ -161,7 +161,7 @@ def _state_there(turn: Turn, transaction: sa.Connection, look: Look) -> PanelSta
     So the CRM learns what became of that one before anything is written over it.
     """
     state, newest = build_state(transaction, look.case, look.latest), look.latest
-    if newest is None or newest.state not in {DraftState.DRAFTING, DraftState.READY}:
+    if newest is None or not newest.live or newest.remote_id is not None:
         return state
     standing = drafts.last_written(transaction, turn.cipher, turn.case_id)
     if standing is None or standing.id == newest.id:
