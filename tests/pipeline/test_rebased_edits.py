@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import World
+from world import ANA, World
 
 from crm_bridge.assistants import Abstention
 from crm_bridge.pipeline.decide import DecisionConflict
@@ -132,3 +132,25 @@ def test_an_edit_of_the_current_draft_that_names_what_it_was_made_from_changes_n
     world.settle()
     assert world.replies(case) == ["Plain."]
     assert world.draft(case).answers == answers
+
+
+def test_a_revision_there_never_was_is_no_ground_for_an_edit(world: World) -> None:
+    case = world.open_case()
+    world.settle()
+    newest = world.draft(case).answers
+    with pytest.raises(DecisionConflict):
+        world.decide(case, "edit", revision=world.draft(case).revision + 7, text="Mine.", answers=newest)
+    assert world.states(case) == ["written"]
+
+
+def test_accepting_what_a_person_wrote_over_the_draft_sends_that(world: World) -> None:
+    case = world.open_case()
+    world.settle()
+    draft = world.crm.drafts.current(world.crm.state.case(case) or {})
+    assert draft is not None
+    world.crm.drafts.edit_in_place(draft, "My own words over the draft.")
+    status, said = world.crm.desk.draft_action(case, "accept", {"revision": world.draft(case).revision}, ANA.name)
+    assert status == 200, said
+    world.settle()
+    assert world.replies(case) == ["My own words over the draft."]
+    assert world.draft(case).decision == "edited"

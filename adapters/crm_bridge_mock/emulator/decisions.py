@@ -14,7 +14,7 @@ from typing import Any
 from crm_bridge.contract import Decider, Sends
 from crm_bridge.kit.emulation import Record
 from crm_bridge_mock.emulator import views
-from crm_bridge_mock.emulator.drafts import DECIDABLE, Drafts
+from crm_bridge_mock.emulator.drafts import DECIDABLE, Drafts, fingerprint
 from crm_bridge_mock.emulator.panel import Panel
 from crm_bridge_mock.emulator.payloads import (
     DecisionSchema,
@@ -81,6 +81,7 @@ class Decisions:
         if asked is None:
             draft = self._current(case)
             self._check_live(case, draft, wanted)
+            wanted = _as_it_stands(draft, wanted)
             asked = draft["draft_id"]
         status, answer = self._panel.decide(asked, wanted, agent)
         if status >= 400:
@@ -255,6 +256,13 @@ class Decisions:
         record_id = _decision_id(case_id, wanted, agent)
         self._records.put("decision", record_id, {"id": record_id, "result": result}, owner=case_id)
         return result
+
+
+def _as_it_stands(draft: Record, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Who accepts what a person wrote over the draft means that text: to the bridge it is an edit."""
+    if wanted["decision"] != "accept" or fingerprint(draft["text"]) == draft["fingerprint"]:
+        return wanted
+    return {**wanted, "decision": "edit", "text": draft["text"]}
 
 
 def _decision_id(case_id: str, decision: Mapping[str, Any], agent: Agent) -> str:

@@ -330,6 +330,8 @@ def _rebase_target(runtime: Runtime, locked: Locked, request: DecisionRequest) -
     moved_on = newest.id != draft.id or draft.revision != request.revision or draft.state is DraftState.SUPERSEDED
     if request.kind is not DecisionKind.EDIT or not request.answers or not moved_on:
         return None
+    if request.revision > newest.revision:
+        raise conflict(runtime, locked, "There is no such revision yet.")
     said = cases.messages(locked.transaction, runtime.store.cipher, locked.case.id)
     if newer_words(said, request.answers):
         raise conflict(runtime, locked, "Something newer was said than the message your edit answers.")

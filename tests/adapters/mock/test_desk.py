@@ -402,6 +402,7 @@ def test_a_refused_host_and_a_mistake_of_ours_carry_the_headers_too(
     [
         ({"Host": "evil.example"}, 421),
         ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Content-Type": "text/plain"}, 415),
