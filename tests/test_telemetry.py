@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crm_bridge.telemetry import MAX_VALUE_CHARS, configure_logging
@@ -115,6 +115,7 @@ def test_bytes_are_counted_and_long_values_cut(logs: io.StringIO) -> None:
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(max_size=50), key=st.text(max_size=10))
+@example(value="\x1f", key="_")
 def test_no_value_forges_a_line_or_hides_in_one(logs: io.StringIO, value: str, key: str) -> None:
     logs.seek(0)
     logs.truncate()

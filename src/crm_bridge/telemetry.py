@@ -125,8 +125,12 @@ def clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return {_text(str(key)): _cleaned(str(key), value, depth=0) for key, value in event.items()}
 
 
+_STRUCTLOG_S_OWN = frozenset({"_record", "_from_structlog"})
+"""Removed before anything is rendered."""
+
+
 def _cleaned(key: str, value: Any, *, depth: int) -> Any:
-    if key.startswith("_"):  # structlog's own, removed before anything is rendered
+    if depth == 0 and key in _STRUCTLOG_S_OWN:
         return value
     if _CONTENT_KEY.match(key) or (_SECRET_KEY.search(key) and not isinstance(value, (bool, int, float))):
         return _HIDDEN
