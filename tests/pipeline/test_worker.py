@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import threading
@@ -57,16 +58,22 @@ def test_a_worker_whose_queue_loses_the_database_fails_instead_of_ending_well(
     """Ending well would tell a service manager that nothing has to be started again."""
     others = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
 
+    ended = threading.Event()
+
     def break_it() -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
             while not connection.execute("select 1 from procrastinate_workers").fetchone():
-                threading.Event().wait(0.05)
-            connection.execute(f"{others} and pid <> pg_backend_pid()")
+                ended.wait(0.05)
+            # Again until it has ended: not every connection is there yet when the first ones are cut.
+            while not ended.is_set():
+                connection.execute(f"{others} and pid <> pg_backend_pid()")
+                ended.wait(0.5)
 
     breaking = threading.Thread(target=break_it, daemon=True)
     breaking.start()
     with pytest.raises(StoreUnavailable):
         worker.run()
+    ended.set()
     breaking.join()
 
 
@@ -74,11 +81,14 @@ def test_nudges_run_side_by_side_leave_no_rows_behind_and_sigterm_ends_the_worke
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight at once: the default executor of two cores has room for six."""
-    together, met = threading.Barrier(CONCURRENCY, timeout=30), threading.Event()
+    met, arrived = threading.Event(), itertools.count(1)
 
     def drain(_runtime: object, *, stopping: Callable[[], bool]) -> None:
-        if not met.is_set() and together.wait() == 0:
+        """All wait until the last of them is there, or for so long that they are not side by side."""
+        if next(arrived) == CONCURRENCY:
             met.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif not met.wait(30):
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(jobs, "drain", drain)
