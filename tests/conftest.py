@@ -30,6 +30,7 @@ STARTED_FIRST = (
     "scenarios/test_demo_processes",
     "pipeline/test_crashes",
     "packaging/test_wheel",
+    "scaffold/test_new_adapter",
     "browser/test_desk_accessible",
     "scenarios/test_webhook_flood",
 )
