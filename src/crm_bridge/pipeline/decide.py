@@ -116,28 +116,10 @@ def undo(
         if before.kind == RESEND:
             _undo_resend(runtime, locked)
         else:
-            _undo_approval(runtime, locked)
+            drafts.take_back(locked.transaction, runtime.store.cipher, draft)
         wake(locked, moment)
 
     return under_lock(runtime, known, draft_id, agent, work)
-
-
-def _undo_approval(runtime: Runtime, locked: Locked) -> None:
-    draft = locked.draft
-    drafts.take_step(
-        locked.transaction,
-        runtime.store.cipher,
-        draft,
-        DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO,
-        working_text=draft.approved_text,
-        text=draft.text or draft.approved_text,
-        approved_text=None,
-        send_after=None,
-        approver_id=None,
-        approver_name=None,
-        approved_at=None,
-        decision="",
-    )
 
 
 def _undo_resend(runtime: Runtime, locked: Locked) -> None:
@@ -275,19 +257,8 @@ def _approve(
     for shown in {draft.id: draft, locked.draft.id: locked.draft}.values():
         _require_acknowledged(shown, request, text)
     moment = now(locked.transaction)
-    said = Said(
-        kind=request.kind.value,
-        revision=request.revision,
-        agent=agent,
-        source="panel",
-        text=request.text if request.kind is DecisionKind.EDIT else None,
-        reason=request.reason,
-        comment=request.comment,
-        acknowledged=request.acknowledged,
-        idempotency_key=request.idempotency_key,
-    )
     # Recorded on the draft that was asked about: that is where the same answer is looked for.
-    decisions.record(locked.transaction, runtime.store.cipher, locked.draft, said, moment)
+    decisions.record(locked.transaction, runtime.store.cipher, locked.draft, _said(request, agent), moment)
     answers = _answered_message(locked, draft, request)
     known_ids = tuple(item.id for item in cases.messages(locked.transaction, runtime.store.cipher, locked.case.id))
     unchanged = normalise(text) == normalise(draft.text or "")
@@ -391,6 +362,7 @@ def _said(request: DecisionRequest, agent: Agent) -> Said:
         revision=request.revision,
         agent=agent,
         source="panel",
+        text=request.text if request.kind is DecisionKind.EDIT else None,
         reason=request.reason,
         comment=request.comment,
         acknowledged=request.acknowledged,

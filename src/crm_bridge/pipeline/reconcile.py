@@ -18,6 +18,7 @@ from crm_bridge.contract import (
     EventKind,
     OutboundError,
     Reauthenticate,
+    Ref,
     Retry,
 )
 from crm_bridge.pipeline.receive import store_found
@@ -92,21 +93,21 @@ def _store(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) 
     """What others changed is due as ever. What we changed last ourselves, or have read at this version, may still hide
     a change (of the same second, or one an index showed late): that is looked at too, spread over a while, so that
     our own work does not become a wave of readings a minute later."""
-    quiet = _most_likely_known(runtime, known, found)
-    store_found(runtime, known, [_event(change) for change in found if change not in quiet])
-    for change in quiet:
+    versions = _versions_read(runtime, known, found)
+    news: list[Event] = []
+    for change in found:
         event = _event(change)
-        store_found(runtime, known, [event], wait=_place_in(OWN_WITHIN, event.key or ""))
+        if change.by == BY_BRIDGE or versions.get(change.ref) == change.version:
+            store_found(runtime, known, [event], wait=_place_in(OWN_WITHIN, event.key or ""))
+        else:
+            news.append(event)
+    store_found(runtime, known, news)
 
 
-def _most_likely_known(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> list[Change]:
-    wanted = [change.ref.id for change in found if isinstance(change.ref, CaseRef)]
-    versions = runtime.store.run(lambda transaction: cases.versions(transaction, known.name, wanted))
-    return [
-        change
-        for change in found
-        if isinstance(change.ref, CaseRef) and (change.by == BY_BRIDGE or versions.get(change.ref.id) == change.version)
-    ]
+def _versions_read(runtime: Runtime, known: ConnectionRuntime, found: Sequence[Change]) -> dict[Ref, str]:
+    refs = [change.ref.id for change in found if isinstance(change.ref, CaseRef)]
+    versions = runtime.store.run(lambda transaction: cases.versions(transaction, known.name, refs))
+    return {CaseRef(id=ref): version for ref, version in versions.items()}
 
 
 def _place_in(span: timedelta, key: str) -> timedelta:

@@ -26,8 +26,7 @@ NOT_ACKNOWLEDGED = "flags_not_acknowledged"
 _REPLACEABLE = frozenset({DraftState.SUPERSEDED, DraftState.REFUSED})
 """Where no draft is live, an edit may still be sent: nothing was sent or decided since."""
 
-_DECIDABLE = frozenset({DraftState.WRITTEN, DraftState.FAILED})
-_LOOKED_AT = _DECIDABLE | {DraftState.SUPERSEDED, DraftState.APPROVED}
+_LOOKED_AT = frozenset({DraftState.WRITTEN, DraftState.FAILED, DraftState.SUPERSEDED, DraftState.APPROVED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +56,7 @@ def follow_standing(
 ) -> DraftRow | None:
     """What the record in the CRM says: removed, decided, or decided on something older. Returns the live draft."""
     decision = standing.remote.decision if standing.remote is not None else None
-    if live is not None and live.id == standing.draft_id and live.state in _DECIDABLE:
+    if live is not None and live.id == standing.draft_id and allows(live.state, DraftStep.ACCEPT):
         if standing.remote is None:
             return drafts.take_step(transaction, turn.cipher, live, DraftStep.VANISH)
         if decision is None or _known(transaction, live, decision):
@@ -66,7 +65,7 @@ def follow_standing(
             return _take(turn, transaction, live, standing.remote, decision, context)
     if live is not None and live.id == standing.draft_id and live.state is DraftState.APPROVED:
         if standing.remote is not None and decision is None and _decided_there(transaction, live):
-            return _take_back(turn, transaction, live)
+            return drafts.take_back(transaction, turn.cipher, live)
         return live
     about = drafts.get(transaction, turn.cipher, standing.draft_id) if decision is not None else None
     if about is None or decision is None or _known(transaction, about, decision):
@@ -100,22 +99,6 @@ def _decided_there(transaction: sa.Connection, draft: DraftRow) -> bool:
     """The approval that stands was taken in the CRM, where it can be taken back as well."""
     said = decisions.of_draft(transaction, draft.id)
     return bool(said) and said[0].source == "crm"
-
-
-def _take_back(turn: Turn, transaction: sa.Connection, draft: DraftRow) -> DraftRow:
-    return drafts.take_step(
-        transaction,
-        turn.cipher,
-        draft,
-        DraftStep.UNDO,
-        working_text=draft.approved_text,
-        approved_text=None,
-        send_after=None,
-        approver_id=None,
-        approver_name=None,
-        approved_at=None,
-        decision="",
-    )
 
 
 def _record_late(turn: Turn, transaction: sa.Connection, draft: DraftRow, decision: RemoteDecision) -> None:
@@ -216,7 +199,7 @@ def _approve(
     }
     if turn.adapter.capabilities.sends is not Sends.BRIDGE:
         return drafts.take_step(transaction, turn.cipher, draft, DraftStep.HAND_OVER, **changes)
-    step = DraftStep.ACCEPT if unchanged and draft.state in _DECIDABLE else DraftStep.EDIT
+    step = DraftStep.ACCEPT if unchanged and allows(draft.state, DraftStep.ACCEPT) else DraftStep.EDIT
     sends = draft.sends + 1 if draft.state is DraftState.FAILED else draft.sends
     due = sa.func.clock_timestamp() + turn.known.policy.undo
     approved = drafts.take_step(transaction, turn.cipher, draft, step, send_after=due, sends=sends, **changes)

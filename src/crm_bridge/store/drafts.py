@@ -290,6 +290,24 @@ def take_step(
     return _load(cipher, row)
 
 
+def take_back(connection: sa.Connection, cipher: Cipher, draft: DraftRow) -> DraftRow:
+    """An approval undone: nobody has approved the text any more, and what they wrote stays theirs to go on with."""
+    return take_step(
+        connection,
+        cipher,
+        draft,
+        DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO,
+        working_text=draft.approved_text,
+        text=draft.text or draft.approved_text,
+        approved_text=None,
+        send_after=None,
+        approver_id=None,
+        approver_name=None,
+        approved_at=None,
+        decision="",
+    )
+
+
 def change(connection: sa.Connection, cipher: Cipher, draft_id: str, **changes: Any) -> None:
     """Change fields that are no state: never `state`, `revision` or an outcome."""
     connection.execute(sa.update(drafts).where(drafts.c.id == draft_id).values(**_columns(cipher, changes)))
