@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 from crm_bridge.contract import (
     CONTRACT_VERSION,
@@ -46,6 +45,8 @@ from crm_bridge.contract import (
     VerifiedDelivery,
     Visibility,
 )
+from crm_bridge.kit.http import usable
+from crm_bridge.kit.inbound import agent_of
 from crm_bridge_mock import mapping, webhooks
 from crm_bridge_mock.client import MockClient
 from crm_bridge_mock.profiles import PROFILES
@@ -75,14 +76,15 @@ class MockAdapter:
         self.capabilities = config.profile.capabilities
         self._config = config
         self._services = services
-        self._prefix = urlsplit(services.public_url).path.rstrip("/")
         self._client = MockClient(config, services)
 
     # --- pure -----------------------------------------------------------------------------------------------------
 
     def verify(self, delivery: Delivery) -> VerifiedDelivery:
         signs = not self.capabilities.delivery_auth.is_hint
-        return webhooks.verify(delivery, self._config.webhook_secrets, signs_bodies=signs, prefix=self._prefix)
+        return webhooks.verify(
+            delivery, self._config.webhook_secrets, signs_bodies=signs, public_url=self._services.public_url
+        )
 
     def parse(self, verified: VerifiedDelivery) -> Sequence[Event]:
         return webhooks.parse(verified)
@@ -91,7 +93,7 @@ class MockAdapter:
         return webhooks.acknowledge(delivery, receipt)
 
     def identify(self, verified: VerifiedDelivery) -> Agent:
-        return webhooks.identify(verified)
+        return agent_of(verified)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -99,14 +101,14 @@ class MockAdapter:
         kind = ref.kind if isinstance(ref, ForeignRef) else "case"
         if kind == webhooks.NO_REF:
             return NotACase(reason="names_no_case")
-        with mapping.usable("resolve"):
+        with usable("resolve"):
             return mapping.resolution(self._client.resolve(kind, ref.id))
 
     def read_case(self, case: CaseRef) -> CaseContext | Merged | NotACase:
         document = self._client.read_case(case.id)
         if document is None:
             return NotACase(reason="gone")
-        with mapping.usable("read_case"):
+        with usable("read_case"):
             if document.get("merged_into"):
                 return Merged(into=CaseRef(id=document["merged_into"]))
             return mapping.case_context(
@@ -114,18 +116,18 @@ class MockAdapter:
             )
 
     def changed_since(self, cursor: str | None) -> Changes:
-        with mapping.usable("changed_since"):
+        with usable("changed_since"):
             return mapping.changes(self._client.changes(cursor))
 
     def list_articles(self, cursor: str | None) -> Articles:
-        with mapping.usable("list_articles"):
+        with usable("list_articles"):
             return mapping.articles(self._client.articles(cursor))
 
     def read_draft(self, ref: DraftRef) -> RemoteDraft | None:
         if not self.capabilities.target.readable:
             raise Unsupported("notes cannot be read back as drafts", code="not_readable")
         document = self._client.read_draft(ref.id)
-        with mapping.usable("read_draft"):
+        with usable("read_draft"):
             return mapping.remote_draft(document) if document is not None else None
 
     def may_see(self, agent: Agent, case: CaseRef) -> Visibility:  # noqa: ARG002 - the contract's names
@@ -136,7 +138,7 @@ class MockAdapter:
     def write_draft(self, case: CaseRef, draft: Draft, key: str, replaces: Fingerprint | None) -> DraftRef:
         text = draft.text if self.capabilities.target.readable else mapping.as_note(draft)
         document = self._client.write_draft(case.id, mapping.draft_body(draft, key, replaces, text=text))
-        with mapping.usable("write_draft"):
+        with usable("write_draft"):
             return mapping.draft_ref(document)
 
     def withdraw_draft(self, ref: DraftRef, replaces: Fingerprint) -> None:
@@ -153,7 +155,7 @@ class MockAdapter:
         if self.capabilities.sends is not Sends.BRIDGE:
             raise Unsupported("replies are sent by people in this CRM", code="does_not_send")
         document = self._client.send(reply.case.id, mapping.reply_body(reply, key, datetime.now(UTC)))
-        with mapping.usable("send_reply", Ambiguous):
+        with usable("send_reply", Ambiguous):
             return mapping.sent_ref(document)
 
     def find_reply(self, reply: ApprovedReply, key: str, attempted_at: datetime) -> FindResult:
@@ -186,7 +188,7 @@ class MockAdapter:
         document = self._client.find_reply(reply.case.id, {"key": key, "asked_at": asked_at})
         if document is None:
             return Unknown(reason="case_gone")
-        with mapping.usable("find_reply"):
+        with usable("find_reply"):
             found = document["found"]
             return Found(ref=mapping.sent_ref(found)) if found else ProvenAbsent()
 

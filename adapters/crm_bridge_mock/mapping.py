@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +16,6 @@ from typing import Any
 from crm_bridge.contract import (
     Addressing,
     Agent,
-    Ambiguous,
     ApprovedReply,
     Article,
     Articles,
@@ -37,7 +35,6 @@ from crm_bridge.contract import (
     NotACase,
     NotYet,
     PanelState,
-    Permanent,
     Person,
     RemoteDecision,
     RemoteDraft,
@@ -55,15 +52,6 @@ MAX_QUOTED_CHARS = 50_000
 
 _AUTHOR_KINDS = frozenset({"customer", "agent", "bridge", "system"})
 _SUPPORT = "support"
-
-
-@contextmanager
-def usable(operation: str, error_class: type[Permanent | Ambiguous] = Permanent) -> Iterator[None]:
-    """Turn what a document lacks into an error of the contract, quoting nothing of it."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise error_class(f"{operation}: {type(error).__name__} in the document", code="unexpected_answer") from None
 
 
 # --- cases ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the embedded CRM sends to the bridge: verify, parse, acknowledge, identify. Pure, no I/O.
+"""What the embedded CRM sends to the bridge: verify, parse, acknowledge. Pure, no I/O.
 
 Two kinds of delivery: webhooks (Standard Webhooks, or a secret in the path where the profile cannot sign) and calls of
 the desk to the panel (signed over method, target, time and body). Nothing of an unsigned body but a ref is believed.
@@ -6,17 +6,12 @@ the desk to the panel (signed over method, target, time and body). Nothing of an
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl
 
 from crm_bridge.contract import (
-    Agent,
     CaseRef,
     Delivery,
     Event,
@@ -26,12 +21,11 @@ from crm_bridge.contract import (
     Receipt,
     Ref,
     Response,
-    VerificationFailed,
     VerifiedDelivery,
 )
-from crm_bridge.contract.value import MAX_ID_LENGTH
+from crm_bridge.kit.inbound import is_panel_call, usable_id, verify_panel_call, verify_path_token
 from crm_bridge.kit.parsing import JsonValue, parse_json
-from crm_bridge.kit.signing import check_secret, verify_request, verify_webhook
+from crm_bridge.kit.signing import verify_webhook
 
 MAX_EVENTS = 1_000
 EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
@@ -49,30 +43,14 @@ EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
 NO_REF = "event"
 """The kind of ref of an event that names no case: it is kept, and resolves to nothing."""
 
-_PANEL = re.compile(r"/panel/[a-z0-9][a-z0-9-]*/")
-_TOKEN = re.compile(r"/webhooks/[a-z0-9-]+/([0-9a-f]{64})(?:\?.*)?", re.DOTALL)
-_PANEL_REQUEST = "panel:"
-_AGENT_FIELDS = ("agent_id", "agent_name")
 
-
-def path_token(secret: str) -> str:
-    """The secret of a webhook path, derived so that the signing secret never stands in a URL."""
-    return hmac.new(check_secret(secret), b"crm-bridge mock: path of webhooks", hashlib.sha256).hexdigest()
-
-
-def verify(delivery: Delivery, secrets: Sequence[str], *, signs_bodies: bool, prefix: str = "") -> VerifiedDelivery:
-    """Prove who sent it. `prefix` is the path of the public URL, below which our routes lie.
-
-    Raises `VerificationFailed` and nothing else.
-    """
-    if _PANEL.match(delivery.target.removeprefix(prefix)):
-        verify_request(delivery, secrets)
-        signature = hashlib.sha256((delivery.header("crm-signature") or "").encode()).hexdigest()
-        return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=f"{_PANEL_REQUEST}{signature}")
+def verify(delivery: Delivery, secrets: Sequence[str], *, signs_bodies: bool, public_url: str) -> VerifiedDelivery:
+    """Prove who sent it. Raises `VerificationFailed` and nothing else."""
+    if is_panel_call(delivery, public_url=public_url):
+        return verify_panel_call(delivery, secrets)
     if signs_bodies:
         return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=verify_webhook(delivery, secrets))
-    _verify_path(delivery.target.removeprefix(prefix), secrets)
-    return VerifiedDelivery(delivery=delivery, signed_body=False)
+    return verify_path_token(delivery, secrets, public_url=public_url)
 
 
 def parse(verified: VerifiedDelivery) -> list[Event]:
@@ -92,34 +70,8 @@ def acknowledge(_delivery: Delivery, receipt: Receipt | None) -> Response:
     return Response(status=200, body=b'{"events": %d, "new": %d}' % (receipt.events, receipt.new))
 
 
-def identify(verified: VerifiedDelivery) -> Agent:
-    """The agent behind a panel request, from its signed query. Raises `VerificationFailed` and nothing else."""
-    target = verified.delivery.target
-    # Only what was verified as a panel request covers its target, and the agent stands there.
-    if not (verified.delivery_id or "").startswith(_PANEL_REQUEST):
-        raise VerificationFailed("not_a_panel_request")
-    try:
-        pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=20, errors="strict")
-    except ValueError:
-        raise VerificationFailed("malformed_query") from None
-    given = {name: [value for key, value in pairs if key == name] for name in _AGENT_FIELDS}
-    if not all(len(values) == 1 and _usable(values[0]) for values in given.values()):
-        raise VerificationFailed("no_agent")
-    return Agent(id=given["agent_id"][0], name=given["agent_name"][0])
-
-
-def _verify_path(target: str, secrets: Sequence[str]) -> None:
-    found = _TOKEN.fullmatch(target)
-    if found is None:
-        raise VerificationFailed("no_path_secret")
-    given = found[1].encode()
-    matches = [hmac.compare_digest(path_token(secret).encode(), given) for secret in secrets]
-    if not any(matches):
-        raise VerificationFailed("wrong_path_secret")
-
-
 def _event(entry: JsonValue) -> Event:
-    if not isinstance(entry, dict) or not _usable(entry.get("id")):
+    if not isinstance(entry, dict) or not usable_id(entry.get("id")):
         raise InvalidDelivery("every event is an object with an id")
     return Event(
         kind=EVENT_KINDS.get(str(entry.get("type")), EventKind.UNKNOWN),
@@ -139,13 +91,9 @@ def _hint(entry: JsonValue) -> Event:
 
 def _ref(entry: Mapping[str, Any]) -> Ref | None:
     case, thread = entry.get("case"), entry.get("thread")
-    if _usable(case):
+    if usable_id(case):
         return CaseRef(id=str(case))
-    return ForeignRef(kind="thread", id=str(thread)) if _usable(thread) else None
-
-
-def _usable(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
+    return ForeignRef(kind="thread", id=str(thread)) if usable_id(thread) else None
 
 
 def _time(value: object) -> datetime | None:

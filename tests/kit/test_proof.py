@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_bridge.contract import Capabilities, SendMarker, Sends
+from crm_bridge.kit.matrix import DECLARED, OTHER_VERSION, State, matrix_rows
 from crm_bridge.kit.proof import Calls, Proof, Proven, UnusableRecord, code_digest, proof_of, read_proofs, write_proofs
-from crm_bridge.kit.standing import DECLARED, OTHER_VERSION, State, standings
 from crm_bridge_mock.profiles import PROFILES
 
 NATIVE = PROFILES["native"].capabilities
@@ -26,12 +26,12 @@ def proof(code: str = "now", **more: object) -> Proof:
 
 
 def state(has: Capabilities, name: str, **records: Proof | None) -> tuple[State, str]:
-    found = next(one for one in standings(has, code="now", **records) if one.capability == name)
+    found = next(one for one in matrix_rows(has, code="now", **records) if one.capability == name)
     return found.state, found.sentence
 
 
 def test_every_capability_has_its_standing() -> None:
-    names = [one.capability for one in standings(NATIVE, code="now")]
+    names = [one.capability for one in matrix_rows(NATIVE, code="now")]
     assert set(names) == {"always", *Capabilities.__dataclass_fields__}
 
 

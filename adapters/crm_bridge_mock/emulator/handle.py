@@ -6,14 +6,13 @@ satisfies that Protocol structurally: an emulator knows contract and kit only.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from crm_bridge.contract import Agent, Author, CaseRef, Delivery, Message
-from crm_bridge.kit.emulation import Outgoing, Record, Reply, Transport, Unreachable
+from crm_bridge.contract import Agent, Author, CaseRef, Message
+from crm_bridge.kit.emulation import HeldWebhooks, Outgoing, Record, Reply, Unreachable
 from crm_bridge_mock.emulator.drafts import LIVE, fingerprint
 from crm_bridge_mock.emulator.mockcrm import MockCrm
 from crm_bridge_mock.emulator.problems import Answer
@@ -27,17 +26,13 @@ HIDEABLE = ("account", "phone")
 _STANDING = frozenset({LIVE, "superseded"})
 
 
-class MockHandle(MockCrm):
+class MockHandle(HeldWebhooks, MockCrm):
     """An embedded CRM without a bridge: webhooks are held until `connect` and `release`. Not started yet."""
 
     adapter = "mock"
 
     def __init__(self, *, profile: str = DEFAULT_PROFILE, **more: Any) -> None:
-        self._bridge: Transport | None = None
-        self._held: list[Outgoing] = []
-        self._holding = True
-        self._wire = threading.Lock()
-        super().__init__(profile=profile, transport=self._carry, **more)
+        super().__init__(bridge=_no_bridge, profile=profile, **more)
 
     @property
     def public_url(self) -> str:
@@ -175,47 +170,9 @@ class MockHandle(MockCrm):
         """Every token given out so far is refused from now on."""
         return self.gate.expire()
 
-    # --- webhooks -------------------------------------------------------------------------------------------------
-
-    def connect(self, bridge: Transport) -> None:
-        """How the bridge is reached from now on."""
-        self._bridge = bridge
-
-    def hold(self) -> None:
-        """Keep webhooks for `deliveries`."""
-        self._holding = True
-
-    def release(self) -> None:
-        """Webhooks go to the bridge again, those that were held first; `tell` sends them."""
-        self._holding = False
-
-    def deliveries(self) -> list[Delivery]:
-        """What it has to tell since last asked, as the bridge would receive it now."""
-        self.deliver()
-        with self._wire:
-            held, self._held = self._held, []
-        return [_delivery(outgoing) for outgoing in held]
-
-    def tell(self) -> int:
-        """Send what waits to the bridge now; how many requests it took."""
-        with self._wire:
-            held, self._held = self._held, []
-        for outgoing in held:
-            self._to_bridge(outgoing)
-        return len(held) + self.deliver()
-
-    def _carry(self, outgoing: Outgoing) -> Reply:
-        """Webhooks are held; calls of the panel always reach the bridge."""
-        if self._holding and urlsplit(outgoing.url).path.startswith(f"{urlsplit(self.bridge_url).path}/webhooks/"):
-            with self._wire:
-                self._held.append(outgoing)
-            return Reply(status=200)
-        return self._to_bridge(outgoing)
-
-    def _to_bridge(self, outgoing: Outgoing) -> Reply:
-        if self._bridge is None:
-            raise Unreachable("no bridge is connected")
-        return self._bridge(outgoing)
+    def can_be_held(self, outgoing: Outgoing) -> bool:
+        """Webhooks are; calls of the panel always reach the bridge."""
+        return urlsplit(outgoing.url).path.startswith(f"{urlsplit(self.bridge_url).path}/webhooks/")
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -255,12 +212,5 @@ def _message(record: Mapping[str, Any]) -> Message:
     )
 
 
-def _delivery(outgoing: Outgoing) -> Delivery:
-    parts = urlsplit(outgoing.url)
-    return Delivery(
-        method=outgoing.method,
-        target=parts.path + (f"?{parts.query}" if parts.query else ""),
-        headers=dict(outgoing.headers),
-        body=outgoing.body,
-        received_at=datetime.now(UTC),
-    )
+def _no_bridge(_outgoing: Outgoing) -> Reply:
+    raise Unreachable("no bridge is connected")

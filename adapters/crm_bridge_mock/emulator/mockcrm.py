@@ -14,6 +14,7 @@ from flask import Flask
 
 from crm_bridge.contract import AuthKind
 from crm_bridge.kit.emulation import Batch, Emulator, Outgoing, Transport, over_http
+from crm_bridge.kit.inbound import path_token
 from crm_bridge.kit.signing import check_secret, new_secret, sign_webhook
 from crm_bridge_mock.emulator.api import api_routes
 from crm_bridge_mock.emulator.api_service import Api
@@ -27,7 +28,6 @@ from crm_bridge_mock.emulator.seeding import put_article, seed
 from crm_bridge_mock.emulator.service import Desk
 from crm_bridge_mock.emulator.state import CrmState
 from crm_bridge_mock.profiles import DEFAULT_PROFILE, PROFILES
-from crm_bridge_mock.webhooks import path_token
 
 
 class MockCrm(Emulator):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_bridge.contract import Capabilities, InvalidConfig
+from crm_bridge.kit.matrix import MatrixRow, matrix_rows
 from crm_bridge.kit.proof import (
     LIVE_FILE,
     LIVE_FOLDER,
@@ -22,7 +23,6 @@ from crm_bridge.kit.proof import (
     read_proofs,
 )
 from crm_bridge.kit.quality import QUALITY_FILE, QUALITY_RULES, InvalidQuality, read_quality
-from crm_bridge.kit.standing import Standing, standings
 from crm_bridge.registry import adapter_folder, declared_capabilities
 
 ONE_CASE = ("read_case", "write_draft", "send_reply")
@@ -45,7 +45,7 @@ def matrix_of(adapter: str, data_dir: Path | None = None) -> dict[str, Any]:
     live = _live(adapter, folder, data_dir, unusable)
     variants = [
         _variant(
-            name, has, standings(has, code=code, emulator=emulated.get(name), live=live.get(name)), emulated.get(name)
+            name, has, matrix_rows(has, code=code, emulator=emulated.get(name), live=live.get(name)), emulated.get(name)
         )
         for name, has in declared.items()
     ]
@@ -82,7 +82,7 @@ def _read(file: Path, unusable: list[str]) -> Mapping[str, Proof]:
         return {}
 
 
-def _variant(name: str, has: Capabilities, found: tuple[Standing, ...], proof: Proof | None) -> dict[str, Any]:
+def _variant(name: str, has: Capabilities, found: tuple[MatrixRow, ...], proof: Proof | None) -> dict[str, Any]:
     return {
         "variant": name,
         **declared_document(has),
@@ -91,7 +91,7 @@ def _variant(name: str, has: Capabilities, found: tuple[Standing, ...], proof: P
     }
 
 
-def _capability(one: Standing) -> dict[str, Any]:
+def _capability(one: MatrixRow) -> dict[str, Any]:
     live = one.live
     return {
         "capability": one.capability,

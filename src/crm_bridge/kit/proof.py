@@ -1,7 +1,7 @@
 """Records of what an adapter has proven: the one shipped with it, and those of runs against a real CRM.
 
 It owns the form of a record and the digest that says which code it is about. The rules are run by
-`crm_bridge.testing`; what follows from a record is `kit/standing.py`.
+`crm_bridge.testing`; what follows from a record is `kit/matrix.py`.
 """
 
 from __future__ import annotations

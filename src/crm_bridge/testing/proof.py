@@ -14,8 +14,8 @@ from typing import Any
 
 from crm_bridge import __version__
 from crm_bridge.contract import InvalidConfig
+from crm_bridge.kit.matrix import State, matrix_rows
 from crm_bridge.kit.proof import PROOF_FILE, Calls, Proof, Proven, UnusableRecord, code_digest, read_proofs
-from crm_bridge.kit.standing import State, standings
 from crm_bridge.registry import adapter_folder, declared_capabilities
 from crm_bridge.testing.contract import rules
 
@@ -118,7 +118,7 @@ def unproven(adapter: str) -> list[str]:
     wrong = [f"{variant}: no proof" for variant in declared if variant not in proofs]
     for variant, has in declared.items():
         if variant in proofs:
-            found = standings(has, code=code_digest(folder), emulator=proofs[variant])
+            found = matrix_rows(has, code=code_digest(folder), emulator=proofs[variant])
             wrong += [f"{variant}: {one.capability}: {one.why}" for one in found if one.state is State.UNPROVEN]
             wrong += [] if proofs[variant].rules == rules_digest() else [f"{variant}: the suite has other rules by now"]
     return wrong

@@ -23,10 +23,10 @@ from crm_bridge.contract import (
     VerificationFailed,
     VerifiedDelivery,
 )
+from crm_bridge.kit.inbound import path_token
 from crm_bridge.kit.services import in_memory_services
 from crm_bridge.kit.signing import sign_request, sign_webhook
 from crm_bridge_mock.adapter import MockAdapter, build
-from crm_bridge_mock.webhooks import path_token
 
 
 def secret_of(byte: bytes) -> str:

@@ -9,6 +9,7 @@ from crm_bridge.kit.emulation.cases import BRIDGE_USER, CaseEmulator
 from crm_bridge.kit.emulation.clock import EmulatorClock
 from crm_bridge.kit.emulation.emulator import Emulator
 from crm_bridge.kit.emulation.faults import ANY_OPERATION, WEBHOOK, FaultRule, Faults, parse_rules, read_rules
+from crm_bridge.kit.emulation.held import HeldWebhooks
 from crm_bridge.kit.emulation.outbox import Batch, Outbox
 from crm_bridge.kit.emulation.rates import RateLimit, Usage
 from crm_bridge.kit.emulation.records import Record, RecordStore
@@ -28,6 +29,7 @@ __all__ = [
     "EmulatorClock",
     "FaultRule",
     "Faults",
+    "HeldWebhooks",
     "HttpAnswer",
     "Issued",
     "Outbox",

@@ -8,18 +8,16 @@ Nothing here goes through an adapter. It satisfies `crm_bridge.testing.handle.Em
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
-from crm_bridge.contract import Agent, Author, CaseRef, Delivery, Message
+from crm_bridge.contract import Agent, Author, CaseRef, Message
 from crm_bridge.kit.emulation.beyond import CannotYet
 from crm_bridge.kit.emulation.command import NOBODY, Wanted, command_line, run
-from crm_bridge.kit.emulation.emulator import Emulator
+from crm_bridge.kit.emulation.held import HeldWebhooks
 from crm_bridge.kit.emulation.records import Record
-from crm_bridge.kit.emulation.transport import Outgoing, Reply, Transport, over_http
+from crm_bridge.kit.emulation.transport import over_http
 from crm_bridge.kit.signing import check_secret, new_secret
 
 CASE, MESSAGE = "case", "message"
@@ -28,7 +26,7 @@ BRIDGE_USER: Mapping[str, str] = {"kind": "bridge", "id": "u-api", "name": "API 
 ADMIN = "Ana Admin"
 
 
-class CaseEmulator(CannotYet, Emulator):
+class CaseEmulator(CannotYet, HeldWebhooks):
     """Cases with messages. `secrets`: `whsec_…`, the first signs; none makes one.
 
     A case is `{id, subject, status, priority, customer: {id, name, email}, created_at, updated_at, version, by}`, a
@@ -45,11 +43,7 @@ class CaseEmulator(CannotYet, Emulator):
         self.secrets = tuple(secrets) or (new_secret(),)
         for secret in self.secrets:
             check_secret(secret)
-        self._bridge: Transport = over_http
-        self._held: list[Outgoing] = []
-        self._holding = True
-        self._wire = threading.Lock()
-        super().__init__(transport=self._carry, **more)
+        super().__init__(bridge=over_http, **more)
 
     @classmethod
     def main(cls) -> int:
@@ -184,61 +178,11 @@ class CaseEmulator(CannotYet, Emulator):
         ours = (one for one in self.messages(case.id) if one["author"]["kind"] == "bridge" and not one["public"])
         return tuple(str(one["text"]) for one in ours)
 
-    # --- webhooks -------------------------------------------------------------------------------------------------
-
-    def connect(self, bridge: Transport) -> None:
-        """How the bridge is reached from now on."""
-        self._bridge = bridge
-
-    def hold(self) -> None:
-        """Keep webhooks for `deliveries`."""
-        self._holding = True
-
-    def release(self) -> None:
-        """Webhooks go to the bridge again; `tell` sends those that were kept."""
-        self._holding = False
-
-    def deliveries(self) -> list[Delivery]:
-        """What it has to tell since last asked, as the bridge would receive it now."""
-        self.deliver()
-        return [as_received(outgoing) for outgoing in self._take_held()]
-
-    def tell(self) -> int:
-        """Send what waits; how many requests it took."""
-        held = self._take_held()
-        for outgoing in held:
-            self._bridge(outgoing)
-        return len(held) + self.deliver()
-
-    def _take_held(self) -> list[Outgoing]:
-        with self._wire:
-            held, self._held = self._held, []
-        return held
-
-    def _carry(self, outgoing: Outgoing) -> Reply:
-        if not self._holding:
-            return self._bridge(outgoing)
-        with self._wire:
-            self._held.append(outgoing)
-        return Reply(status=200)
-
     def _existing(self, case: CaseRef) -> Record:
         record = self.case(case.id)
         if record is None:
             raise KeyError("there is no such case")
         return record
-
-
-def as_received(outgoing: Outgoing) -> Delivery:
-    """A request of the CRM as it reaches the bridge now."""
-    parts = urlsplit(outgoing.url)
-    return Delivery(
-        method=outgoing.method,
-        target=parts.path + (f"?{parts.query}" if parts.query else ""),
-        headers=dict(outgoing.headers),
-        body=outgoing.body,
-        received_at=datetime.now(UTC),
-    )
 
 
 def _customer(case: Record) -> Mapping[str, str]:

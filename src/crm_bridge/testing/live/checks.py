@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from crm_bridge.kit.standing import ALWAYS
+from crm_bridge.kit.matrix import ALWAYS
 from crm_bridge.testing.live import reading, told, writing
 from crm_bridge.testing.live.stage import LiveStage
 

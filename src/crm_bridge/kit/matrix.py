@@ -62,7 +62,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class MatrixRow:
     """One capability of one variant: what is declared, and how far that is proven.
 
     `live` is the run against a real CRM that proved it, `why` says in words why it is not proven.
@@ -89,24 +89,24 @@ class Standing:
         return f"proven {' and '.join(places)}"
 
 
-def standings(
+def matrix_rows(
     has: Capabilities, *, code: str, emulator: Proof | None = None, live: Proof | None = None
-) -> tuple[Standing, ...]:
+) -> tuple[MatrixRow, ...]:
     """Every capability of one variant, by what it declares, the digest of its code, and the records there are."""
-    return tuple(_standing(name, words(has), code, emulator, live) for name, words in DECLARED.items())
+    return tuple(_row(name, words(has), code, emulator, live) for name, words in DECLARED.items())
 
 
-def _standing(name: str, declared: str, code: str, emulator: Proof | None, live: Proof | None) -> Standing:
+def _row(name: str, declared: str, code: str, emulator: Proof | None, live: Proof | None) -> MatrixRow:
     if not declared:
-        return Standing(capability=name, declared="", state=State.ABSENT)
+        return MatrixRow(capability=name, declared="", state=State.ABSENT)
     lacking = _lacking(emulator, name, code)
     known: dict[str, Any] = {"capability": name, "declared": declared, "on_emulator": not lacking}
     if not _lacking(live, name, code):
-        return Standing(**known, state=State.PROVEN_LIVE, live=live)
+        return MatrixRow(**known, state=State.PROVEN_LIVE, live=live)
     if not lacking:
-        return Standing(**known, state=State.PROVEN_ON_EMULATOR)
+        return MatrixRow(**known, state=State.PROVEN_ON_EMULATOR)
     why = lacking if emulator is not None or live is None else _lacking(live, name, code)
-    return Standing(**known, state=State.UNPROVEN, why=why)
+    return MatrixRow(**known, state=State.UNPROVEN, why=why)
 
 
 def _lacking(proof: Proof | None, name: str, code: str) -> str:
