@@ -20,7 +20,8 @@ from .fake_desk import FakeDesk
 
 HERE = Path(__file__).parent
 CHROMIUM = "/usr/bin/chromium"
-expect.set_options(timeout=5_000)
+# Patience costs nothing while everything is fine, and the machine may be busy.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +97,7 @@ def open_page(browser: Browser, complaints: Complaints) -> Iterator[Callable[...
 
     def start(url: str, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1366, "height": 850}, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)

@@ -63,7 +63,9 @@ def test_a_draft_of_the_bridge_is_decided(crm: MockCrm, open_page: OpenPage, com
     page = open_page(f"{crm.base_url}/desk/cases/{case_id}")
     expect(page.locator("#reply-text")).to_have_value("Hello Robin, use the link on the sign-in page.")
     if crm.profile.name == "property":
-        page.get_by_role("button", name="Accept and send").click()
+        with page.expect_response("**/draft/accept") as answered:
+            page.get_by_role("button", name="Accept and send").click()
+        assert answered.value.ok
         expect(page.locator("#notice")).to_be_empty()
         draft = (crm.desk.case(case_id, "") or {})["draft"]
         assert (draft["status"], draft["decided_by"]) == ("accepted", "Demo Agent")

@@ -13,12 +13,14 @@ from world import World, make_world, policy
 from crm_bridge.store.database import Store
 
 OpenPage = Callable[..., Page]
+UNDO = timedelta(seconds=4)
+"""Long enough to be pressed on a busy machine."""
 
 
 @pytest.fixture
 def still_bridge(store: Store) -> Iterator[World]:
     """A bridge that does nothing until the test lets it."""
-    world = make_world(store, offline=True, policies={"demo": policy(undo=timedelta(seconds=2))})
+    world = make_world(store, offline=True, policies={"demo": policy(undo=UNDO)})
     world.crm.seed()
     world.sync_articles()
     yield world
@@ -51,12 +53,12 @@ def open_case(open_page: OpenPage, bridge: World, subject: str) -> Page:
 def test_an_agent_accepts_a_draft_and_the_customer_gets_it_once(bridge: World, open_page: OpenPage) -> None:
     page = open_case(open_page, bridge, "I forgot my password")
     accept = page.get_by_role("button", name="Accept and send")
-    expect(accept).to_be_enabled(timeout=20_000)
+    expect(accept).to_be_enabled(timeout=90_000)
     draft = page.get_by_role("textbox", name="Reply").input_value()
     assert "password" in draft
     accept.click()
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
-    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=90_000)
     case = page.url.rstrip("/").rpartition("/")[2]
     assert [body for author, body in bridge.thread(case) if author == "agent"] == [draft]
 
@@ -64,7 +66,7 @@ def test_an_agent_accepts_a_draft_and_the_customer_gets_it_once(bridge: World, o
 def test_undo_in_time_brings_the_draft_back_and_sends_nothing(bridge: World, open_page: OpenPage) -> None:
     page = open_case(open_page, bridge, "I forgot my password")
     accept = page.get_by_role("button", name="Accept and send")
-    expect(accept).to_be_enabled(timeout=20_000)
+    expect(accept).to_be_enabled(timeout=90_000)
     accept.click()
     page.get_by_role("button", name="Undo").click()
     expect(accept).to_be_enabled()
@@ -76,14 +78,14 @@ def test_undo_in_time_brings_the_draft_back_and_sends_nothing(bridge: World, ope
 def test_what_i_typed_is_kept_when_the_customer_writes_again(bridge: World, open_page: OpenPage) -> None:
     page = open_case(open_page, bridge, "I forgot my password")
     reply = page.get_by_role("textbox", name="Reply")
-    expect(page.get_by_role("button", name="Accept and send")).to_be_enabled(timeout=20_000)
+    expect(page.get_by_role("button", name="Accept and send")).to_be_enabled(timeout=90_000)
     reply.fill("My own careful words.")
     case = page.url.rstrip("/").rpartition("/")[2]
     bridge.customer_writes(case, "One more thing: where do I find my invoice?")
-    expect(page.get_by_text("One more thing").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("One more thing").first).to_be_visible(timeout=90_000)
     expect(reply).to_have_value("My own careful words.")
     page.get_by_role("button", name="Send my text anyway").click()
-    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The reply was sent.").first).to_be_visible(timeout=90_000)
     assert [body for author, body in bridge.thread(case) if author == "agent"] == ["My own careful words."]
 
 

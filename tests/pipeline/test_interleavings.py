@@ -139,18 +139,40 @@ def test_the_case_is_merged_between_decision_and_attempt(world: World, case: str
 
 
 @pytest.mark.parametrize("kind", ["accept", "reject", "respond"])
-def test_a_decision_on_a_draft_that_is_being_written_is_a_conflict(world: World, around: Around, kind: str) -> None:
+def test_a_decision_before_a_write_was_announced_is_a_conflict(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from crm_bridge.pipeline import write
+
     case, refused = world.open_case(), []
+    real = write._announce
 
-    def decide() -> None:
-        with pytest.raises(DecisionConflict):
-            world.decide(case, kind)
-        refused.append(kind)
+    def decide_first(*arguments: Any) -> None:
+        if not refused:
+            with pytest.raises(DecisionConflict):
+                world.decide(case, kind)
+            refused.append(kind)
+        real(*arguments)
 
-    around("write_draft", before=decide)
+    monkeypatch.setattr(write, "_announce", decide_first)
     world.settle()
     assert refused == [kind]
     assert world.states(case) == ["written"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("kind", "ends"), [("accept", ["sent"]), ("reject", ["rejected"]), ("respond", ["regenerated", "written"])]
+)
+def test_a_decision_while_the_worker_is_writing_counts_since_the_agent_may_see_the_draft_already(
+    world: World, around: Around, when: str, kind: str, ends: list[str]
+) -> None:
+    case = world.open_case()
+    around("write_draft", **{when: lambda: world.decide(case, kind)})
+    world.settle()
+    assert world.states(case) == ends
+    assert world.replies(case) == ([FIRST] if kind == "accept" else [])
+    assert world.drafts(case)[0].remote_id is not None
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -175,6 +175,15 @@ class Demo(Supervised):
         (only,) = self.check()["connections"]
         return dict(only)
 
+    def settled_events(self) -> dict[str, Any]:
+        """The same, once nothing is pending: a poll may find changes at any moment, also after all else was quiet."""
+
+        def settled() -> dict[str, Any] | None:
+            found = self.events()
+            return None if found["pending"] else found
+
+        return until(settled, "nothing received is pending", every_s=0.2)
+
 
 def answers(url: str) -> bool:
     try:

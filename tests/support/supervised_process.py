@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,16 @@ class Supervised:
         self.process = place.start(_SCRIPT, json.dumps(specification))
         self.told: list[Event] = []
         self._pids: set[int] = set()
-        self._patience = threading.Timer(PATIENCE_S, self.process.kill)
+        self._patience = threading.Timer(PATIENCE_S, self._kill)
         self._patience.daemon = True
         self._patience.start()
+
+    def _kill(self) -> None:
+        """Also what its children left: they hold the pipe a test reads from."""
+        self.process.kill()
+        for pid in self._pids:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     def until(self, kind: str, name: str = "") -> Event:
         """The next event of this kind about this name."""

@@ -154,8 +154,9 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Ask the children to end, kill those that do not (all at once on a second signal), then stop the database."""
+        # Read before anybody is told: whoever answers that with a second signal means it.
+        asked = min(self._signals, 1)
         self._tell(EventKind.STOPPING)
-        asked = self._signals
         deadline: float | None = time.monotonic() + self._stop_timeout_s
         self._signal_all(signal.SIGTERM)
         while any(program.pidfd is not None for program in self._programs):

@@ -6,7 +6,7 @@ moved on is a `DecisionConflict` that says who, when and what is new.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_bridge.contract import Agent, Decider, DecisionKind
 from crm_bridge.core.acknowledged import open_flags
@@ -79,6 +79,7 @@ def decide(runtime: Runtime, connection: str, draft_id: str, request: DecisionRe
     def work(locked: Locked) -> None:
         if _already_said(runtime, locked, request, agent):
             return
+        locked = _with_announced_write(runtime, locked)
         if request.kind is DecisionKind.RESPOND:
             _respond(runtime, locked, request, agent)
         elif request.kind is DecisionKind.REJECT:
@@ -223,6 +224,15 @@ def _undone_before(locked: Locked, agent: Agent) -> bool:
 def _same_person_said(locked: Locked, agent: Agent, kind: str) -> bool:
     said = decisions.of_draft(locked.transaction, locked.draft.id)
     return bool(said) and said[0].kind == kind and said[0].agent_id == agent.id
+
+
+def _with_announced_write(runtime: Runtime, locked: Locked) -> Locked:
+    """A draft whose write was announced may stand in the CRM before its answer is here: who decides on it has seen it."""
+    draft = locked.draft
+    if draft.state is not DraftState.READY or draft.write_key is None or draft.id != locked.newest.id:
+        return locked
+    written = drafts.take_step(locked.transaction, runtime.store.cipher, draft, DraftStep.WRITE)
+    return replace(locked, draft=written, newest=written)
 
 
 def _require_current(runtime: Runtime, locked: Locked, request: DecisionRequest) -> None:
