@@ -1,6 +1,6 @@
 # Each target makes .venv by itself with the Python it finds (3.11+) and can be run again at once.
 .DELETE_ON_ERROR:
-.PHONY: demo test check kit acceptance proof stories fix clean
+.PHONY: demo test test-install check kit acceptance proof stories fix clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -16,6 +16,10 @@ demo: $(VENV)/.app
 
 test: $(VENV)/.dev
 	$(PYTEST) $(ARGS)
+
+# What a stranger installs: the wheel in an empty environment, a generated adapter, the tutorial's adapter.
+test-install: $(VENV)/.dev
+	$(PYTEST) -m install $(ARGS)
 
 # The runs with a stopwatch: kills, stopped workers, a CRM in trouble. Minutes long.
 acceptance: $(VENV)/.dev

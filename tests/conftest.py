@@ -29,8 +29,6 @@ STARTED_FIRST = (
     "store/test_embedded_start",
     "scenarios/test_demo_processes",
     "pipeline/test_crashes",
-    "packaging/test_wheel",
-    "scaffold/test_new_adapter",
     "browser/test_desk_accessible",
     "scenarios/test_webhook_flood",
 )

@@ -75,6 +75,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return made
 
 
+@pytest.mark.install
 def test_a_generated_adapter_is_found_verifies_and_parses_and_says_what_is_left(workshop: Workshop) -> None:
     done = workshop.pytest("acme", "-rx")
     assert done.returncode == 0, done.stdout[-3000:]
@@ -86,6 +87,7 @@ def test_a_generated_adapter_is_found_verifies_and_parses_and_says_what_is_left(
     assert workshop.variant("acme")["delivery_auth"]["kind"] == "signed"
 
 
+@pytest.mark.install
 def test_a_rule_that_begins_to_hold_has_to_be_taken_off_the_list(workshop: Workshop, tmp_path: Path) -> None:
     listed = (workshop.folder / "acme" / NOT_YET).read_text()
     (tmp_path / "not_yet.py").write_text(listed.replace("{\n", '{\n    "test_secrets_rotate": "verify: a list",\n', 1))
@@ -96,6 +98,7 @@ def test_a_rule_that_begins_to_hold_has_to_be_taken_off_the_list(workshop: Works
     assert "it holds, take it off not_yet: test_secrets_rotate" in done.stdout
 
 
+@pytest.mark.install
 def test_the_tutorial_makes_an_adapter_that_holds_all_it_promises(workshop: Workshop) -> None:
     package = workshop.folder / "tickets"
     done_until_now: list[str] = []

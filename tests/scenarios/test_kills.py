@@ -12,7 +12,7 @@ from installation import Place
 from processes import PROGRAMS, Demo
 from storm import Storm, kill_and_come_back, kill_the_supervisor_and_start_again
 
-CASES, ROUNDS = 30, 2
+CASES, ROUNDS = 20, 1
 
 
 @pytest.fixture

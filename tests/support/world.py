@@ -165,6 +165,11 @@ class World:
         found = self.runtime.store.run(lambda connection: connection.execute(statement).scalar_one())
         return None if found is None else max(0.0, float(found))
 
+    def seed(self) -> None:
+        """The example cases and articles of the demo."""
+        self.crm.seed()
+        self.sync_articles()
+
     def reconcile(self) -> None:
         reconcile(self.runtime)
 
