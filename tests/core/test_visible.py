@@ -38,6 +38,15 @@ def test_the_sentences_of_all_reasons_differ() -> None:
     assert len({visible.no_draft_words(reason).sentence for reason in REASONS}) == len(REASONS)
 
 
+@pytest.mark.parametrize("reason", list(visible.TakenBack))
+def test_an_approval_that_was_taken_back_leaves_a_draft_that_is_ready_and_says_why(reason: str) -> None:
+    ready = visible.words(DraftState.WRITTEN)
+    found = visible.words(DraftState.WRITTEN, reason)
+    assert found.sentence.startswith(ready.sentence)
+    assert "was not sent, because" in found.sentence
+    assert found.action != ready.action
+
+
 def test_an_unknown_reason_reads_as_technical() -> None:
     technical = visible.no_draft_words(NoDraftReason.TECHNICAL.value)
     assert visible.words(DraftState.REFUSED, "something new") == technical

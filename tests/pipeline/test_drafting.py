@@ -218,6 +218,9 @@ def test_bad_data_refuses_before_the_model_and_names_what_to_repair(world: World
     blocking.settle()
     assert reason_shown(world, case) == ("no_draft", "data")
     assert [finding.code for finding in blocking.draft(case).content.findings] == ["duplicate_case"]
+    said = blocking.view(case).state.sentence.partition(": ")[2].split(". ")
+    assert [part[:1] for part in said[1:]] == [part[:1].upper() for part in said[1:]] != []
+    assert said[-1].endswith(".")
     assert world.assistant.seen == []
 
 

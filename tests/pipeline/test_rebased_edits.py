@@ -124,6 +124,21 @@ def test_the_typed_text_of_a_superseded_approval_is_kept(world: World, case: str
     assert [draft.working_text for draft in world.drafts(case)] == ["Carefully typed.", "Carefully typed."]
 
 
+def test_the_typed_text_of_a_superseded_approval_outlives_an_accept_that_is_undone(world: World, case: str) -> None:
+    from datetime import timedelta
+
+    patient = world.with_policy(undo=timedelta(seconds=60))
+    patient.decide(case, "edit", text="Carefully typed.")
+    world.customer_writes(case, "Wait!")
+    patient.settle()
+    patient.decide(case, "accept")
+    patient.undo(case)
+    assert world.draft(case).working_text == "Carefully typed."
+    patient.decide(case, "edit", text="Typed anew.")
+    patient.undo(case)
+    assert world.draft(case).working_text == "Typed anew."
+
+
 def test_an_edit_of_the_current_draft_that_names_what_it_was_made_from_changes_nothing_else(
     world: World, case: str
 ) -> None:

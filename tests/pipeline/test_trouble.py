@@ -192,9 +192,62 @@ def test_the_end_of_a_lease_is_no_trouble_of_the_connection(world: World, monkey
 
     monkeypatch.setattr(adapter, "write_draft", held_back)
     case = world.open_case()
+    world.work()
+    world.wake_now(case)
     world.settle()
     assert world.status().paused_until is None
     assert world.states(case) == ["written"]
+
+
+def test_a_case_whose_turns_end_later_than_their_lease_is_counted_and_comes_to_an_end(
+    alone: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is read the lease ends and another worker, who will be as slow, takes over."""
+    case, reads = alone.open_case(), list[int]()
+    adapter = alone.runtime.connections["demo"].adapter
+    real = adapter.read_case
+    taken_over = (
+        "update work_items set lease_token = gen_random_uuid(), lease_until = clock_timestamp() - interval '1 second'"
+        " where ref_id = :r"
+    )
+
+    def slow(ref: object) -> object:
+        if len(reads) < 50:
+            reads.append(failures(alone, case))
+            alone.sql_do(taken_over, r=case)
+        return real(ref)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(adapter, "read_case", slow)
+    alone.work()
+    assert reads == list(range(8))
+    assert set(alone.events(case)) == {("dead", "lease_over")}
+    assert alone.balance().balances
+    state = alone.view(case).state
+    assert (state.kind, state.reason) == ("no_draft", "technical")
+    monkeypatch.undo()
+    alone.customer_writes(case, "Hello?")
+    alone.settle()
+    assert alone.states(case)[-1] == "written"
+    assert failures(alone, case) == 0
+
+
+def test_an_effect_held_back_at_the_end_of_a_lease_counts_against_its_case(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crm_bridge.contract import Retry
+
+    def held_back(*_: object) -> object:
+        raise Retry("over", code="lease_over")
+
+    monkeypatch.setattr(world.runtime.connections["demo"].adapter, "write_draft", held_back)
+    case = world.open_case()
+    for _ in range(9):
+        world.work()
+        world.wake_now(case)
+    world.work()
+    assert (world.draft(case).state, world.draft(case).reason) == ("refused", "technical")
+    assert world.status().paused_until is None
+    assert set(world.events(case)) == {("dead", "lease_over")}
 
 
 def test_a_stopped_connection_still_stores_and_has_no_effect(alone: World) -> None:

@@ -181,6 +181,18 @@ def test_the_fence_refuses_the_commit_of_a_zombie(ready: Store) -> None:
     assert ready.run(lambda c: inbox.balance(c, "demo")).pending == 1
 
 
+def test_a_turn_that_outlived_its_lease_is_counted_while_nobody_has_finished_its_item(ready: Store) -> None:
+    receive(ready, "demo", [event("c", "1")])
+    slow = claimed(ready)
+    do(ready, "update work_items set lease_until = clock_timestamp() - interval '1 second'")
+    other = claimed(ready)
+    ready.run(lambda c: queue.count_overrun(c, slow))
+    assert rows(ready, "select failures, lease_token::text from work_items")[0] == (1, other.token)
+    ready.run(lambda c: queue.release(c, other, wake_at=None))
+    ready.run(lambda c: queue.count_overrun(c, slow))
+    assert rows(ready, "select failures from work_items")[0].failures == 0
+
+
 def test_a_renewed_lease_is_longer_and_no_effect_begins_at_its_very_end(ready: Store) -> None:
     receive(ready, "demo", [event("c", "1")])
     lease = claimed(ready)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ import pytest
 import requests
 
 from crm_bridge.settings import Listen
-from crm_bridge.web.server import MAX_BUFFERED_BODY, MAX_HEADER_BYTES, build_server, run, serve
+from crm_bridge.web.reception import MAX_KEPT_BYTES
+from crm_bridge.web.server import MAX_BUFFERED_BODY, MAX_HEADER_BYTES, RECEIVED_WITHIN_S, build_server, run, serve
 
 LOOPBACK = Listen(host="127.0.0.1", port=0)
 
@@ -80,6 +82,10 @@ def test_what_the_server_itself_refuses_is_a_problem_too(stage: Any, running: An
         (b"POST /webhooks/demo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (MAX_BUFFERED_BODY + 1), b" 413 "),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc", b" 400 "),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b" 501 "),
+        (b"GET http://[::1/healthz HTTP/1.1\r\nHost: x\r\n\r\n", b" 400 "),
+        (b"GET http://exa\xff.example/ HTTP/1.1\r\nHost: x\r\n\r\n", b" 400 "),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n" % (b"9" * 5000), b" 400 "),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n", b" 413 "),
         # Exactly the bound: what the server leaves unread it answers with a reset.
         (b"GET / HTTP/1.1\r\nX: ".ljust(MAX_HEADER_BYTES, b"a"), b" 431 "),
     ]:
@@ -115,6 +121,50 @@ def test_the_raw_target_survives_and_forwarded_headers_do_not(running: Any) -> N
         head, _, body = answered(connection).partition(b"\r\n\r\n")
     assert json.loads(body) == {"target": "/a%2fb/../c%20d?x=%3a%2F&y", "scheme": "http", "forwarded": []}
     assert b"\r\nserver:" not in head.lower()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until it holds, with patience for a slow machine."""
+    ends, pause = time.monotonic() + 60, threading.Event()
+    while not condition():
+        assert time.monotonic() < ends, "it never came to hold"
+        pause.wait(0.02)
+
+
+def test_of_a_body_that_is_too_long_only_its_length_is_kept(stage: Any, running: Any) -> None:
+    server = running(stage.app)
+    head = b"POST /webhooks/demo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with server.connect() as connection:
+        connection.sendall(head + b"Content-Length: 3900000\r\n\r\n" + b" " * 3_800_000)
+
+        def received() -> list[Any]:
+            found = [channel.request for channel in list(server.server.active_channels.values())]
+            return [request for request in found if request and request.body_bytes_received == 3_800_000]
+
+        wait_for(lambda: bool(received()))
+        buffer = received()[0].body_rcv.getbuf()
+        assert (len(buffer), len(buffer.get())) == (3_800_000, MAX_KEPT_BYTES)
+        connection.sendall(b" " * 100_000)
+        assert b" 413 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_a_request_that_never_ends_is_ended(running: Any) -> None:
+    server = running(lambda _environ, _start: [])
+    with server.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+
+        def receiving() -> list[Any]:
+            return [channel for channel in list(server.server.active_channels.values()) if channel.request]
+
+        wait_for(lambda: bool(receiving()))
+        channel = receiving()[0]
+        begun = channel.last_activity
+        for number in range(1, 4):
+            connection.sendall(b"x")
+            wait_for(lambda so_far=number: channel.request.body_bytes_received >= so_far)  # type: ignore[misc]
+        wait_for(lambda: channel.last_activity == begun)
+        server.server.trigger.pull_trigger(lambda: server.server.maintenance(begun + RECEIVED_WITHIN_S + 1))
+        assert answered(connection) == b""
 
 
 def test_dribbling_sockets_do_not_keep_others_from_an_answer(stage: Any, running: Any) -> None:

@@ -10,11 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from crm_bridge.bootstrap import Database, bootstrap
-from crm_bridge.cli.database import engine_on, reachable
 from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded
-from crm_bridge.settings import Settings
-from crm_bridge.store import inbox, migrate
+from crm_bridge.cli.joined import joined
+from crm_bridge.store import inbox
 from crm_bridge.store.inbox import Balance
 
 
@@ -24,28 +22,17 @@ from crm_bridge.store.inbox import Balance
 def check(config: Path | None, as_json: bool) -> None:
     """Check the configuration and count every event: nothing may have disappeared."""
     settings = loaded(config)
-    with reachable(settings) as url:
-        balances = _balances(settings, url)
+    with joined(settings) as runtime:
+        balances = [
+            runtime.store.run(lambda transaction, name=name: inbox.balance(transaction, name))  # type: ignore[misc]
+            for name in runtime.connections
+        ]
     if as_json:
         click.echo(json.dumps(_document(balances)))
     else:
         _print(balances)
     if not all(balance.balances for balance in balances):
         raise SystemExit(WRONG)
-
-
-def _balances(settings: Settings, url: str) -> list[Balance]:
-    if settings.database_url == "embedded":
-        with engine_on(url) as engine:
-            migrate.upgrade(engine)
-    runtime = bootstrap(settings, database=Database(url=url))
-    try:
-        return [
-            runtime.store.run(lambda transaction, name=name: inbox.balance(transaction, name))  # type: ignore[misc]
-            for name in runtime.connections
-        ]
-    finally:
-        runtime.close()
 
 
 def _document(balances: list[Balance]) -> dict[str, object]:

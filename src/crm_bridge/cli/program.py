@@ -16,6 +16,7 @@ _COMMANDS = {
     "worker": "crm_bridge.cli.worker",
     "db": "crm_bridge.cli.database",
     "check": "crm_bridge.cli.check",
+    "doctor": "crm_bridge.cli.doctor",
     "adapters": "crm_bridge.cli.adapters",
     "emulate": "crm_bridge.cli.emulate",
     "prove": "crm_bridge.cli.prove",

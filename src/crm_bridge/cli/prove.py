@@ -16,14 +16,12 @@ from typing import Any
 
 import click
 
-from crm_bridge.bootstrap import EMBEDDED, Database, bootstrap
-from crm_bridge.cli.database import engine_on, reachable
 from crm_bridge.cli.edge import WRONG, config_option, loaded
+from crm_bridge.cli.joined import joined
 from crm_bridge.contract import Adapter, CaseRef, InvalidConfig
 from crm_bridge.kit.proof import LIVE_FOLDER, Proof, code_digest, write_proofs
 from crm_bridge.registry import adapter_folder, declared_capabilities, load_adapter
 from crm_bridge.settings import ConnectionSettings, Secret, Settings
-from crm_bridge.store import migrate
 from crm_bridge.store.services import services_for
 
 SUITE = "crm_bridge.testing.live"
@@ -111,12 +109,8 @@ def _sandbox(settings: Settings, name: str) -> ConnectionSettings:
 @contextmanager
 def _runtime(settings: Settings, wanted: ConnectionSettings) -> Iterator[tuple[Adapter, Callable[[], Adapter]]]:
     """The connection's adapter with the bridge's own services, and how to build one more, as another process would."""
-    with reachable(settings) as url:
-        if settings.database_url == EMBEDDED:
-            with engine_on(url) as engine:
-                migrate.upgrade(engine)
-        runtime = bootstrap(settings, database=Database(url=url))
-        name = wanted.name
+    name = wanted.name
+    with joined(settings) as runtime:
 
         def another() -> Adapter:
             services = services_for(
@@ -124,10 +118,7 @@ def _runtime(settings: Settings, wanted: ConnectionSettings) -> Iterator[tuple[A
             )
             return load_adapter(wanted.adapter, wanted.adapter_config, settings.public_url, services)
 
-        try:
-            yield runtime.connections[name].adapter, another
-        finally:
-            runtime.close()
+        yield runtime.connections[name].adapter, another
 
 
 @dataclass(kw_only=True)

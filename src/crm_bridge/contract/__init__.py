@@ -68,7 +68,7 @@ from crm_bridge.contract.errors import (
     Unsupported,
     VerificationFailed,
 )
-from crm_bridge.contract.operating import Diagnosis, Step, Visibility
+from crm_bridge.contract.operating import MAY_WRITE, Diagnosis, Step, Visibility
 from crm_bridge.contract.panel import NoDraftReason, PanelState, StateKind
 from crm_bridge.contract.reply import ApprovedReply, FindResult, Found, ProvenAbsent, SentRef, Unknown
 from crm_bridge.contract.services import Cache, Clock, Limits, Network, Services, Token, Tokens
@@ -76,6 +76,7 @@ from crm_bridge.contract.services import Cache, Clock, Limits, Network, Services
 __all__ = [
     "BY_BRIDGE",
     "CONTRACT_VERSION",
+    "MAY_WRITE",
     "Adapter",
     "AdapterFactory",
     "Addressing",

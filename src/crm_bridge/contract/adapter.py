@@ -71,7 +71,8 @@ class Adapter(Protocol):
     # --- writing --------------------------------------------------------------------------------------------
 
     def write_draft(self, case: CaseRef, draft: Draft, key: str, replaces: Fingerprint | None) -> DraftRef:
-        """Put the draft where the agent sees it. Idempotent by `key`.
+        """Put the draft where the agent sees it. Idempotent by `key`: the same key again brings what it wrote, whatever
+        `replaces` says.
 
         `replaces` is what we believe stands there (None: nothing of ours). `Conflict` when it is something else.
         """

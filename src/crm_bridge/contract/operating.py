@@ -8,6 +8,9 @@ from typing import Literal
 
 from crm_bridge.contract.value import Value
 
+MAY_WRITE = "may_write"
+"""The check that says whether these credentials may write at all: `doctor --read-only` wants its `failed`."""
+
 
 class Visibility(StrEnum):
     """May this agent see this case, as far as the CRM can tell."""

@@ -6,6 +6,7 @@ One sentence and one action each. The words live here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 
 from crm_bridge.contract import NoDraftReason, StateKind
@@ -44,9 +45,18 @@ class Words:
     action: str
 
 
+class TakenBack(StrEnum):
+    """Why an approval was taken back by us, not by a person: what it was said of is not what stands in the CRM."""
+
+    CHANGED_THERE = "changed_there"
+    UNKNOWN_MESSAGE = "unknown_message"
+
+
+_READY = "A draft is ready."
+
 _WORDS: dict[StateKind, Words] = {
     StateKind.DRAFTING: Words(sentence="A reply is being drafted.", action="Wait, or write your own reply."),
-    StateKind.READY: Words(sentence="A draft is ready.", action="Accept, edit or reject it."),
+    StateKind.READY: Words(sentence=_READY, action="Accept, edit or reject it."),
     StateKind.SUPERSEDED: Words(
         sentence="Something new was said; this draft is out of date and a new one is coming.",
         action="Read what is new; your own text is kept.",
@@ -103,6 +113,20 @@ _BY_STATE: dict[DraftState, Words] = {
     DraftState.GONE: Words(sentence="No draft: it was removed in the CRM.", action="Answer yourself."),
 }
 
+_BY_REASON: dict[tuple[DraftState, str], Words] = {
+    (DraftState.WRITTEN, TakenBack.CHANGED_THERE): Words(
+        sentence=f"{_READY} The accepted reply was not sent, because somebody changed its text in the CRM.",
+        action="Send the text you mean as an edit, or reject the draft.",
+    ),
+    (DraftState.WRITTEN, TakenBack.UNKNOWN_MESSAGE): Words(
+        sentence=f"{_READY} Your reply was not sent, because the message it answers is not in this case.",
+        action="Your text is kept: look at the thread and decide again.",
+    ),
+}
+
+ENDS_WITH_OWN_REPLY = frozenset({StateKind.NO_DRAFT, StateKind.REJECTED})
+"""Where there was nothing to send, an agent's own reply is the end of it."""
+
 SETTLED_REASONS = MappingProxyType({DraftState.EXPIRED: NoDraftReason.POLICY, DraftState.GONE: NoDraftReason.POLICY})
 """Which reason of the closed list stands for an outcome that left no draft."""
 
@@ -110,6 +134,8 @@ SETTLED_REASONS = MappingProxyType({DraftState.EXPIRED: NoDraftReason.POLICY, Dr
 def words(state: DraftState, reason: str = "") -> Words:
     """The sentence and the action of a draft's state. An unknown reason reads as technical."""
     kind = VISIBLE[state]
+    if (state, reason) in _BY_REASON:
+        return _BY_REASON[state, reason]
     if state in _BY_STATE:
         return _BY_STATE[state]
     if kind is StateKind.NO_DRAFT:

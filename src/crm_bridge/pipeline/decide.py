@@ -229,7 +229,7 @@ def _same_person_said(locked: Locked, agent: Agent, kind: str) -> bool:
 def _with_announced_write(runtime: Runtime, locked: Locked) -> Locked:
     """A draft whose write was announced may stand in the CRM before the answer is here: who decides has seen it."""
     draft = locked.draft
-    if draft.state is not DraftState.READY or draft.write_key is None or draft.id != locked.newest.id:
+    if not draft.may_stand or draft.id != locked.newest.id:
         return locked
     written = drafts.take_step(locked.transaction, runtime.store.cipher, draft, DraftStep.WRITE)
     return replace(locked, draft=written, newest=written)

@@ -41,6 +41,12 @@ def open_question(public: Sequence[Message]) -> Message | None:
     return spoken[-1] if spoken and spoken[-1].direction == "incoming" else None
 
 
+def own_answer(public: Sequence[Message]) -> Message | None:
+    """The newest word among the public messages, when it is not the customer's: nobody waits for another one."""
+    spoken = [message for message in public if not message.automatic]
+    return spoken[-1] if spoken and spoken[-1].direction == "outgoing" else None
+
+
 def seen_by_edit(context_ids: tuple[str, ...], seen: tuple[str, ...], answers: str) -> tuple[str, ...]:
     """What an approver knew of who named the newest message they answer: all up to it, in the CRM's order."""
     if answers not in context_ids:
@@ -57,8 +63,12 @@ def newer_words(public: Sequence[Message], named: str) -> tuple[Message, ...]:
 
 
 def news(draft: DraftRow, context: CaseContext, own: Own) -> tuple[Message, ...]:
-    """Public messages this draft did not see, oldest first, without our own replies and automatic ones."""
-    ids = tuple(message.id for message in context.public_messages)
+    """Public messages this draft did not see, oldest first, without our own replies and automatic ones.
+
+    Whoever typed a reply saw all that stood before the message they name. A draft saw what it was made from and nothing
+    else: what a merge, or a late index, put before its question is new to it.
+    """
+    ids = tuple(message.id for message in context.public_messages) if draft.decision == "edited" else ()
     seen = set(seen_by_edit(ids, draft.seen, draft.answers))
     return tuple(
         message

@@ -22,7 +22,7 @@ from crm_bridge.contract import (
 )
 from crm_bridge.core import visible
 from crm_bridge.core.lifecycle import DraftState
-from crm_bridge.pipeline.observe import open_question
+from crm_bridge.pipeline.observe import open_question, own_answer
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.store import cases, connections, decisions, drafts, inbox
 from crm_bridge.store.cases import CaseRow
@@ -58,7 +58,7 @@ def draft_json(draft: DraftRow) -> dict[str, Any]:
     return {
         "id": draft.id,
         "revision": draft.revision,
-        "status": draft.state.value,
+        "status": draft.shown_state.value,
         "text": draft.text,
         "approved_text": draft.approved_text,
         "working_text": draft.working_text,
@@ -146,7 +146,10 @@ def build_state(
         and (draft is None or draft.state in {DraftState.DRAFTING, DraftState.REGENERATED, DraftState.SUPERSEDED})
     ):
         return _paused_state(case, stopped.stopped_by)
-    return _state_without_draft(transaction, case, said) if draft is None else draft_state(case, draft)
+    if draft is None:
+        return _state_without_draft(transaction, case, said)
+    answer = own_answer(said) if visible.VISIBLE[draft.state] in visible.ENDS_WITH_OWN_REPLY else None
+    return draft_state(case, draft) if answer is None else _answered_state(case, draft, answer)
 
 
 def _state_without_draft(transaction: sa.Connection, case: CaseRow, said: Sequence[Message]) -> PanelState:
@@ -164,10 +167,27 @@ def _state_without_draft(transaction: sa.Connection, case: CaseRow, said: Sequen
     return PanelState(kind=kind, sentence=words.sentence, action=words.action, reason=reason, sequence=case.sequence)
 
 
+def _answered_state(case: CaseRow, draft: DraftRow, answer: Message) -> PanelState:
+    """There was no draft to send, and somebody has answered in the CRM since."""
+    words = visible.kind_words(StateKind.ANSWERED_OTHERWISE)
+    return PanelState(
+        kind=StateKind.ANSWERED_OTHERWISE,
+        sentence=words.sentence,
+        action=words.action,
+        sequence=case.sequence,
+        revision=draft.revision,
+        since=answer.sent_at,
+        draft_id=draft.id,
+        draft_status=draft.state.value,
+        by=answer.author.name or "",
+    )
+
+
 def draft_state(case: CaseRow, draft: DraftRow) -> PanelState:
     """What a draft's own state looks like to an agent."""
-    kind = visible.VISIBLE[draft.state]
-    words = visible.words(draft.state, draft.reason)
+    shown = draft.shown_state
+    kind = visible.VISIBLE[shown]
+    words = visible.words(shown, draft.reason)
     reason = draft.reason
     if kind is StateKind.NO_DRAFT:
         settled = visible.SETTLED_REASONS.get(draft.state)
@@ -183,7 +203,7 @@ def draft_state(case: CaseRow, draft: DraftRow) -> PanelState:
         since=draft.created_at if kind is StateKind.DRAFTING else draft.state_since,
         undo_until=draft.send_after if draft.state is DraftState.APPROVED else None,
         draft_id=draft.id,
-        draft_status=draft.state.value,
+        draft_status=shown.value,
         by=draft.approver_name or "",
         findings=draft.content.findings,
     )
@@ -194,16 +214,16 @@ def _late_decision(transaction: sa.Connection, case: CaseRow, draft: DraftRow | 
     newest = decisions.newest_of_case(transaction, case.id)
     if newest is None or not newest.late or draft is None:
         return None
-    if draft.state in {DraftState.DRAFTING, DraftState.READY}:
+    if draft.shown_state in {DraftState.DRAFTING, DraftState.READY}:
         return newest if newest.draft_id == draft.previous_id else None
     said_of_this = newest.decided_at >= draft.created_at or newest.draft_id == draft.id
-    return newest if draft.state is DraftState.WRITTEN and said_of_this else None
+    return newest if draft.shown_state is DraftState.WRITTEN and said_of_this else None
 
 
 def _late_state(case: CaseRow, draft: DraftRow, late: decisions.DecisionRow) -> PanelState:
     """Of the newest draft once it stands in the CRM; until then of the one that was decided."""
     words = visible.kind_words(StateKind.DECIDED_TOO_LATE)
-    stands = draft.state is DraftState.WRITTEN
+    stands = draft.shown_state is DraftState.WRITTEN
     return PanelState(
         kind=StateKind.DECIDED_TOO_LATE,
         sentence=words.sentence,
@@ -212,7 +232,7 @@ def _late_state(case: CaseRow, draft: DraftRow, late: decisions.DecisionRow) -> 
         revision=draft.revision if stands else late.revision,
         since=late.decided_at,
         draft_id=draft.id if stands else late.draft_id,
-        draft_status=draft.state.value if stands else DraftState.SUPERSEDED.value,
+        draft_status=draft.shown_state.value if stands else DraftState.SUPERSEDED.value,
         by=late.agent_name,
     )
 

@@ -28,7 +28,7 @@ from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.trouble import AssistantTrouble
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.pipeline.write import show
-from crm_bridge.store import drafts, inbox, queue
+from crm_bridge.store import drafts, inbox, queue, spent
 from crm_bridge.store.codec import to_json
 from crm_bridge.store.drafts import Content, DraftRow
 from crm_bridge.store.locks import lock_for_transaction
@@ -106,7 +106,7 @@ def _unheard_instruction(last: DraftRow | None) -> str | None:
 
 def _quiet_wait(turn: Turn, look: Look) -> timedelta | None:
     recent = turn.runtime.store.run(
-        lambda transaction: drafts.count_since(transaction, BURST_WITHIN, case_id=turn.case_id)
+        lambda transaction: spent.count_since(transaction, BURST_WITHIN, case_id=turn.case_id)
     )
     if recent < BURST:
         return None
@@ -126,20 +126,26 @@ def _refusal(
         return NoDraftReason.MEASURED_WITHOUT_AI, ""
     blocking = [finding for finding in findings if finding.severity is Severity.BLOCKING]
     if blocking:
-        return NoDraftReason.DATA, " ".join(finding.detail for finding in blocking)
+        return NoDraftReason.DATA, " ".join(_sentence(finding.detail) for finding in blocking)
     if context.addressing is None:
         return NoDraftReason.DATA, "There is no address to reply to."
     if policy.max_drafts_per_hour is not None or policy.daily_cost_limit is not None:
         lock_for_transaction(transaction, f"budget/{turn.known.name}")
     if policy.max_drafts_per_hour is not None:
-        used = drafts.count_since(transaction, timedelta(hours=1), name=turn.known.name)
+        used = spent.count_since(transaction, timedelta(hours=1), name=turn.known.name)
         if used >= policy.max_drafts_per_hour:
             return NoDraftReason.BUDGET, ""
     if policy.daily_cost_limit is not None:
-        cost = drafts.cost_since(transaction, timedelta(days=1), turn.known.name)
+        cost = spent.cost_since(transaction, timedelta(days=1), turn.known.name)
         if cost >= policy.daily_cost_limit:
             return NoDraftReason.BUDGET, ""
     return None
+
+
+def _sentence(detail: str) -> str:
+    """A finding's detail as it stands after another sentence; findings themselves are shown behind their field."""
+    ended = detail if detail.endswith((".", "!", "?")) else f"{detail}."
+    return ended[:1].upper() + ended[1:]
 
 
 def _refuse(

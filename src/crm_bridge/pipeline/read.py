@@ -17,11 +17,12 @@ from crm_bridge.contract import (
     NotACase,
     Permanent,
 )
+from crm_bridge.core import visible
 from crm_bridge.core.experiment import assign, requester_key
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
 from crm_bridge.core.policy import eligible
 from crm_bridge.core.textmatch import normalise
-from crm_bridge.pipeline.observe import Conclusion, Own, conclude
+from crm_bridge.pipeline.observe import Conclusion, Own, conclude, open_question, own_answer
 from crm_bridge.pipeline.standing import Standing, follow_standing, read_standing
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.store import cases, connections, decisions, drafts, inbox, queue
@@ -52,6 +53,8 @@ def read(turn: Turn, look: Look) -> bool:
 
 
 def _apply(turn: Turn, transaction: sa.Connection, look: Look, context: CaseContext, standing: Standing | None) -> None:
+    if _answered_meanwhile(turn, transaction, look, context):
+        cases.step(transaction, turn.case_id, new_revision=False)
     cases.observe(transaction, turn.cipher, turn.case_id, context)
     connections.serve_well(transaction, turn.known.name)
     _follow_episode(turn, transaction, look, context)
@@ -62,6 +65,14 @@ def _apply(turn: Turn, transaction: sa.Connection, look: Look, context: CaseCont
         draft = _follow_messages(turn, transaction, draft, context)
     if draft is not None and draft.live and not context.open and allows(draft.state, DraftStep.EXPIRE):
         drafts.take_step(transaction, turn.cipher, draft, DraftStep.EXPIRE, reason="closed")
+
+
+def _answered_meanwhile(turn: Turn, transaction: sa.Connection, look: Look, context: CaseContext) -> bool:
+    """An agent answered by hand where there was no draft to send: that changes what is shown, and nothing else does."""
+    if look.draft is not None or look.latest is None or own_answer(context.public_messages) is None:
+        return False
+    asked = visible.VISIBLE[look.latest.state] in visible.ENDS_WITH_OWN_REPLY
+    return asked and open_question(cases.messages(transaction, turn.cipher, turn.case_id)) is not None
 
 
 # --- episodes -----------------------------------------------------------------------------------------------------

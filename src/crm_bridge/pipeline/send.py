@@ -28,6 +28,7 @@ from crm_bridge.contract import (
     Unsupported,
 )
 from crm_bridge.core.lifecycle import DraftState, DraftStep
+from crm_bridge.pipeline.approval import given_back, text_put_there
 from crm_bridge.pipeline.read import read
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.store import drafts, queue
@@ -44,8 +45,13 @@ def send(turn: Turn, look: Look) -> bool:
     """
     if not read(turn, look):
         return False
-    turn.check(None)
-    reply = _attempt(turn)
+    draft = turn.look().draft
+    if draft is None or draft.state is not DraftState.APPROVED:
+        # What was read has retired it.
+        return True
+    put_there = text_put_there(turn, draft)
+    turn.check(draft)
+    reply = _attempt(turn, draft, put_there)
     if reply is not None:
         _try(turn, *reply)
     return True
@@ -69,8 +75,11 @@ def _try(turn: Turn, draft: DraftRow, approved: ApprovedReply, key: str) -> None
         _confirm(turn, draft, sent)
 
 
-def _attempt(turn: Turn) -> tuple[DraftRow, ApprovedReply, str] | None:
-    """Commit that we are about to send, under the lock a decision or an undo would take."""
+def _attempt(turn: Turn, looked_at: DraftRow, put_there: str | None) -> tuple[DraftRow, ApprovedReply, str] | None:
+    """Commit that we are about to send, under the lock a decision or an undo would take.
+
+    `put_there`: what a person put over the accepted draft. None when there is nothing to send (any more).
+    """
     context = turn.context
     assert context is not None
 
@@ -78,6 +87,10 @@ def _attempt(turn: Turn) -> tuple[DraftRow, ApprovedReply, str] | None:
         draft = now.draft
         due = draft is not None and draft.state is DraftState.APPROVED and draft.send_after is not None
         if not due or draft is None or draft.send_after is None or draft.send_after > now.at:
+            return None
+        if (draft.id, draft.revision) != (looked_at.id, looked_at.revision):
+            return None
+        if given_back(turn, transaction, draft, context, put_there):
             return None
         if context.addressing is None:
             drafts.take_step(transaction, turn.cipher, draft, DraftStep.FAIL, reason="no_address")

@@ -68,9 +68,13 @@ def work_on(runtime: Runtime, lease: Lease) -> None:
     step = advance if lease.ref_kind == "case" else resolve
     with queue.working(lease):
         try:
-            step(runtime, known, lease)
+            if lease.failures >= MAX_FAILURES:
+                # Turn after turn ended later than its lease.
+                _needs_a_person(runtime, lease, LEASE_OVER)
+            else:
+                step(runtime, known, lease)
         except LeaseLost:
-            log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+            _lost(runtime, lease)
         except (MovedOn, Stopped):
             _retry_later(runtime, lease, timedelta(0))
         except StoreUnavailable:
@@ -82,8 +86,8 @@ def work_on(runtime: Runtime, lease: Lease) -> None:
 def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exception) -> None:
     try:
         if isinstance(error, Retry) and error.code == LEASE_OVER:
-            # The adapter held an effect back at the end of our lease; the CRM has nothing to do with it.
-            _retry_later(runtime, lease, timedelta(0))
+            # The adapter held an effect back at the end of our lease: this case takes too long, not the connection.
+            _count_failure(runtime, lease, LEASE_OVER)
         elif isinstance(error, AssistantTrouble):
             _count_failure(runtime, lease, error.cause.code, at_least=error.after)
         elif isinstance(error, Retry):
@@ -96,7 +100,13 @@ def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exc
             log.error("advance_failed", connection=lease.connection, error=type(error).__name__, at=_where(error))
             _count_failure(runtime, lease, type(error).__name__)
     except LeaseLost:
-        log.info("lease_lost", connection=lease.connection, item=lease.item_id)
+        _lost(runtime, lease)
+
+
+def _lost(runtime: Runtime, lease: Lease) -> None:
+    """Too late: another worker is at it. Without a count, a case that always takes too long would go round for ever."""
+    runtime.store.run(lambda transaction: queue.count_overrun(transaction, lease))
+    log.info("lease_lost", connection=lease.connection, item=lease.item_id)
 
 
 def _pause(runtime: Runtime, known: ConnectionRuntime, lease: Lease, wait: timedelta, reason: str) -> None:

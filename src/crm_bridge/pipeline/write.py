@@ -8,12 +8,24 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from crm_bridge.contract import Conflict, DraftRef, Fingerprint, NoDraftReason, PanelState, Permanent, Unsupported
+from crm_bridge.contract import (
+    Conflict,
+    DraftRef,
+    Fingerprint,
+    Mutability,
+    NoDraftReason,
+    PanelState,
+    Permanent,
+    Unsupported,
+)
 from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.pipeline.panel import build_state
 from crm_bridge.pipeline.turn import Look, MovedOn, Turn
 from crm_bridge.store import cases, drafts
 from crm_bridge.store.drafts import DraftRow
+
+_NOWHERE = Fingerprint(value="nowhere")
+"""Stands in no CRM: a write that is to replace it can only bring back what was written before."""
 
 HUMAN_TEXT = "A person has been writing here; their text was kept."
 
@@ -37,7 +49,7 @@ def write(turn: Turn, look: Look) -> None:
     key = write_key(turn.known.name, turn.ref.id, draft.revision)
     try:
         refused_before = turn.refused_write == key
-        replaces = _ours_there(turn, draft, key) if refused_before else _fingerprint(_standing(turn))
+        replaces = _ours_there(turn, key) if refused_before else _fingerprint(_standing(turn))
         _announce(turn, draft, key)
         ref = turn.adapter.write_draft(turn.ref, draft.as_draft(addressing), key, replaces)
     except Conflict:
@@ -48,6 +60,8 @@ def write(turn: Turn, look: Look) -> None:
         _keep_out(turn, NoDraftReason.TECHNICAL, f"({error.code}, {draft.id})")
     else:
         _written(turn, draft, ref)
+        # A write begun before may have stood there for a while: what was said of it meanwhile is read again.
+        turn.stale = turn.stale or draft.write_key is not None
 
 
 def _announce(turn: Turn, draft: DraftRow, key: str) -> None:
@@ -71,26 +85,40 @@ def _fingerprint(ref: DraftRef | None) -> Fingerprint | None:
     return ref.fingerprint if ref is not None else None
 
 
-def _ours_there(turn: Turn, draft: DraftRow, key: str) -> Fingerprint | None:
+def _ours_there(turn: Turn, key: str) -> Fingerprint | None:
     """What of ours stands there, when it is not what we know of: a write whose answer was lost, or nothing any more.
 
-    Raises `Conflict` when what stands there is not ours.
+    Where none of ours does, the next write is refused again: a person's text stands there.
     """
-    target = turn.adapter.capabilities.target
     before = _standing(turn)
     lost = turn.runtime.store.run(
         lambda transaction: drafts.lost_write(transaction, turn.cipher, turn.case_id, key=key)
     )
-    addressing = lost.content.addressing if lost is not None else None
-    if target.idempotent and lost is not None and lost.write_key is not None and addressing is not None:
-        turn.check(draft)
-        # The same key again brings what it wrote; where it wrote nothing, this is refused like any other.
-        found = turn.adapter.write_draft(turn.ref, lost.as_draft(addressing), lost.write_key, _fingerprint(before))
-        turn.commit(lambda transaction, _now: _note_written(turn, transaction, lost, found))
+    found = find_lost(turn, lost) if lost is not None else None
+    if found is not None:
         return found.fingerprint
-    if target.readable and before is not None and turn.adapter.read_draft(before) is None:
+    if turn.adapter.capabilities.target.readable and before is not None and turn.adapter.read_draft(before) is None:
         return None
     return _fingerprint(before)
+
+
+def find_lost(turn: Turn, draft: DraftRow) -> DraftRef | None:
+    """Where a draft stands whose write was announced and its answer never seen. None: nowhere, or nobody can tell.
+
+    The same key again brings what it wrote. Where it wrote nothing, nothing is written now either: what is named as
+    standing there never does.
+    """
+    target, addressing = turn.adapter.capabilities.target, draft.content.addressing
+    asks = target.idempotent and target.mutability is Mutability.REPLACE
+    if not asks or draft.write_key is None or addressing is None:
+        return None
+    turn.check(draft)
+    try:
+        found = turn.adapter.write_draft(turn.ref, draft.as_draft(addressing), draft.write_key, _NOWHERE)
+    except Conflict:
+        return None
+    turn.commit(lambda transaction, _now: _note_written(turn, transaction, draft, found))
+    return found
 
 
 def _note_written(turn: Turn, transaction: sa.Connection, draft: DraftRow, ref: DraftRef) -> None:
@@ -127,14 +155,15 @@ def withdraw(turn: Turn, look: Look) -> None:
     """Take away a draft that has ended; a text that a person was at stays, and is not asked for again."""
     draft = look.outdated
     assert draft is not None
-    assert draft.ref is not None
-    turn.check(draft)
     try:
-        turn.adapter.withdraw_draft(draft.ref, draft.ref.fingerprint)
+        ref = draft.ref or find_lost(turn, draft)
+        if ref is not None:
+            turn.check(draft)
+            turn.adapter.withdraw_draft(ref, ref.fingerprint)
     except (Conflict, Permanent, Unsupported):
         withdrawal = "kept"
     else:
-        withdrawal = "done"
+        withdrawal = "done" if ref is not None else drafts.NOT_THERE
     turn.commit(lambda transaction, _now: drafts.change(transaction, turn.cipher, draft.id, withdrawal=withdrawal))
 
 
@@ -160,8 +189,9 @@ def _state_there(turn: Turn, transaction: sa.Connection, look: Look) -> PanelSta
 
     So the CRM learns what became of that one before anything is written over it.
     """
-    state, newest = build_state(transaction, look.case, look.latest), look.latest
-    if newest is None or not newest.live or newest.remote_id is not None:
+    said = cases.messages(transaction, turn.cipher, turn.case_id)
+    state, newest = build_state(transaction, look.case, look.latest, said), look.latest
+    if newest is None or not newest.live or newest.write_key is not None:
         return state
     standing = drafts.last_written(transaction, turn.cipher, turn.case_id)
     if standing is None or standing.id == newest.id:

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +36,11 @@ _PLAIN = (
         "outcome_at",
     ),
 )
+NOT_THERE = "not_there"
+"""What became of taking away a draft whose write was announced and never arrived, or cannot be asked for."""
+
+_HAS_TEXT = drafts.c.text_enc.is_not(None)
+
 _ENCRYPTED = {
     "text": "text_enc",
     "approved_text": "approved_enc",
@@ -96,6 +101,16 @@ class DraftRow:
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def may_stand(self) -> bool:
+        """Ready, and its write was announced: it may stand in the CRM before the answer is here."""
+        return self.state is DraftState.READY and self.write_key is not None
+
+    @property
+    def shown_state(self) -> DraftState:
+        """The state people are shown: one that may stand there already is one they can decide on."""
+        return DraftState.WRITTEN if self.may_stand else self.state
 
     @property
     def ref(self) -> DraftRef | None:
@@ -184,35 +199,20 @@ def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> Dra
 
 
 def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
-    """The draft that was written last, when it has ended and still stands there for anybody to use."""
-    written = last_written(connection, cipher, case_id)
-    ended = written is not None and not written.live and written.state not in {DraftState.GONE, DraftState.MERGED}
-    return written if ended and written is not None and not written.withdrawal else None
+    """The draft whose write was begun last, when it has ended and may still stand there for anybody to use.
+
+    One without `ref` was announced and its answer never seen: whether it stands there is still to be asked.
+    """
+    begun = sa.or_(drafts.c.remote_id.is_not(None), sa.and_(drafts.c.write_key.is_not(None), _HAS_TEXT))
+    last = _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, begun, drafts.c.withdrawal != NOT_THERE))
+    ended = last is not None and not last.live and last.state not in {DraftState.GONE, DraftState.MERGED}
+    return last if ended and last is not None and not last.withdrawal else None
 
 
 def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int, *, key: str) -> DraftRow | None:
     """The newest draft whose write, under another key, was begun and its answer never seen: it may stand there."""
-    unseen = sa.and_(drafts.c.write_key != key, drafts.c.remote_id.is_(None), drafts.c.text_enc.is_not(None))
+    unseen = sa.and_(drafts.c.write_key != key, drafts.c.remote_id.is_(None), _HAS_TEXT)
     return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, unseen))
-
-
-def count_since(connection: sa.Connection, since: timedelta, *, case_id: int | None = None, name: str = "") -> int:
-    """Drafts that cost a model call within `since` of now, of one case or of one connection."""
-    scope = drafts.c.case_id == case_id if case_id is not None else drafts.c.connection == name
-    return connection.execute(
-        sa.select(sa.func.count())
-        .select_from(drafts)
-        .where(scope, drafts.c.created_at > sa.func.now() - since, drafts.c.context_id != "")
-    ).scalar_one()
-
-
-def cost_since(connection: sa.Connection, since: timedelta, name: str) -> float:
-    """What the drafts of a connection cost within `since` of now, in the currency of the price table."""
-    cost = sa.func.coalesce(sa.func.sum(sa.cast(drafts.c.usage["cost"].astext, sa.Float)), 0.0)
-    spent: float = connection.execute(
-        sa.select(cost).where(drafts.c.connection == name, drafts.c.created_at > sa.func.now() - since)
-    ).scalar_one()
-    return spent
 
 
 def begin(
@@ -290,22 +290,26 @@ def take_step(
     return _load(cipher, row)
 
 
-def take_back(connection: sa.Connection, cipher: Cipher, draft: DraftRow) -> DraftRow:
-    """An approval undone: nobody has approved the text any more, and what they wrote stays theirs to go on with."""
-    return take_step(
-        connection,
-        cipher,
-        draft,
-        DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO,
-        working_text=draft.approved_text,
-        text=draft.text or draft.approved_text,
-        approved_text=None,
-        send_after=None,
-        approver_id=None,
-        approver_name=None,
-        approved_at=None,
-        decision="",
-    )
+def take_back(connection: sa.Connection, cipher: Cipher, draft: DraftRow, **changes: Any) -> DraftRow:
+    """An approval undone: nobody has approved the text any more, and what they wrote stays theirs to go on with.
+
+    `changes`: fields of `DraftRow` that become something else than that.
+    """
+    undone: dict[str, Any] = {
+        # Our own words never take the place of what somebody typed on an earlier draft.
+        "working_text": draft.approved_text
+        if draft.decision == "edited"
+        else draft.working_text or draft.approved_text,
+        "text": draft.text or draft.approved_text,
+        "approved_text": None,
+        "send_after": None,
+        "approver_id": None,
+        "approver_name": None,
+        "approved_at": None,
+        "decision": "",
+    }
+    step = DraftStep.UNDO_UNWRITTEN if draft.remote_id is None else DraftStep.UNDO
+    return take_step(connection, cipher, draft, step, **{**undone, **changes})
 
 
 def change(connection: sa.Connection, cipher: Cipher, draft_id: str, **changes: Any) -> None:

@@ -198,6 +198,18 @@ def hold(connection: sa.Connection, lease: Lease) -> None:
         raise LeaseLost
 
 
+def count_overrun(connection: sa.Connection, lease: Lease) -> None:
+    """A turn took longer than its lease and another worker is at the item now: counted as a failure of the item's own.
+
+    The other one does not know yet; what it gives back in the end says how it went since.
+    """
+    connection.execute(
+        sa.update(work_items)
+        .where(work_items.c.id == lease.item_id, work_items.c.lease_token.is_not(None))
+        .values(failures=work_items.c.failures + 1)
+    )
+
+
 def release(
     connection: sa.Connection,
     lease: Lease,

@@ -144,7 +144,8 @@ drafts = sa.Table(
     sa.Column("write_key", sa.Text),
     sa.Column("remote_id", sa.Text),
     sa.Column("fingerprint", sa.Text),
-    # what became of taking it away again: '' not asked for, 'done', or 'kept' because a person had been at it
+    # what became of taking it away again: '' not asked for, 'done', 'kept' because a person had been at it,
+    # 'not_there' when its write never arrived or cannot be asked for
     sa.Column("withdrawal", sa.Text, nullable=False, server_default=""),
     sa.Column("decision", sa.Text, nullable=False, server_default=""),
     sa.Column("approver_id", sa.Text),

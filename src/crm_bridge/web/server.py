@@ -18,13 +18,13 @@ from wsgiref.types import WSGIApplication
 
 import structlog
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 
 from crm_bridge.settings import Listen
 from crm_bridge.web.headers import SECURITY_HEADERS
 from crm_bridge.web.problems import PROBLEM_JSON
+from crm_bridge.web.reception import Reception
 
 CONNECTION_LIMIT = 1000
 THREADS = 16
@@ -33,6 +33,9 @@ SPARE_FILES = 256
 
 MAX_BUFFERED_BODY = 4_000_000
 """What is read of a body at all, so that one that is too large still gets the app's own 413 and not a reset."""
+
+RECEIVED_WITHIN_S = 30
+"""How long a request may take to arrive; looked at every ten seconds."""
 
 MAX_HEADER_BYTES = 32_768
 GRACE_S = 8.0
@@ -63,7 +66,7 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress is untyped
         self.write(body)
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
+class _Channel(Reception):
     error_task_class = _ProblemTask
 
 
@@ -96,7 +99,7 @@ def build_server(app: WSGIApplication, listen: Listen) -> BaseWSGIServer:
         threads=THREADS,
         connection_limit=_affordable(CONNECTION_LIMIT),
         backlog=CONNECTION_LIMIT,
-        channel_timeout=30,
+        channel_timeout=RECEIVED_WITHIN_S,
         cleanup_interval=10,
         max_request_body_size=MAX_BUFFERED_BODY,
         max_request_header_size=MAX_HEADER_BYTES,

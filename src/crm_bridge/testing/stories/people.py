@@ -202,12 +202,14 @@ def _decide_here(
         play.require(not (surely and decidable), f"what the agent saw a moment ago could not be decided: {refusal}")
         return
     said = (draft.id, str(draft.revision), kind.value, agent, text or "")
-    if kind in {DecisionKind.ACCEPT, DecisionKind.EDIT}:
+    # An accept means what stands there: over a person's words it approves nothing, and they stay.
+    over_words = kind is DecisionKind.ACCEPT and ticket.human is not None
+    if kind in {DecisionKind.ACCEPT, DecisionKind.EDIT} and not over_words:
         assert after.draft is not None
         about = after.draft.id if answers else draft.id
         play.approve(ticket, (about, *said[1:]), about, text or draft.text or "")
     taken = after.state.kind in _AFTER[kind]
-    if taken:
+    if taken and not over_words:
         ticket.human = None
     play.require(taken or not (surely and decidable), f"the decision was taken and changed nothing: {after.state.kind}")
 
