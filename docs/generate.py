@@ -153,6 +153,7 @@ def _profile(row: Profile) -> tuple[str, ...]:
         "no panel": not has.panel,
         "longer texts are cut off": row.longest_text is not None,
         "calls also need an access token, and tokens end": row.tokens,
+        "the signature covers method and target, too": row.signs_requests,
     }
     return (
         code(row.name),

@@ -9,6 +9,7 @@ from typing import Any
 
 from crm_bridge.contract import (
     CONTRACT_VERSION,
+    MAY_WRITE,
     Adapter,
     Agent,
     Ambiguous,
@@ -81,10 +82,8 @@ class MockAdapter:
     # --- pure -----------------------------------------------------------------------------------------------------
 
     def verify(self, delivery: Delivery) -> VerifiedDelivery:
-        signs = not self.capabilities.delivery_auth.is_hint
-        return webhooks.verify(
-            delivery, self._config.webhook_secrets, signs_bodies=signs, public_url=self._services.public_url
-        )
+        auth = self.capabilities.delivery_auth
+        return webhooks.verify(delivery, self._config.webhook_secrets, auth=auth, public_url=self._services.public_url)
 
     def parse(self, verified: VerifiedDelivery) -> Sequence[Event]:
         return webhooks.parse(verified)
@@ -174,6 +173,9 @@ class MockAdapter:
             detail=f"It plays {profile!r}, configured is {self._config.profile.name!r}.",
             action="" if same else "Set the connection's profile to what the CRM plays.",
         )
+        yield Diagnosis(
+            check=MAY_WRITE, status="ok", detail="Whoever has the shared secret may write drafts and replies."
+        )
 
     def provision(self, plan: bool) -> Iterable[Step]:  # noqa: ARG002 - there is nothing to plan
         return (Step(name="webhooks", status="present", detail="The embedded CRM was started with our address."),)
@@ -197,9 +199,25 @@ class MockAdapter:
         context = self.read_case(reply.case)
         if not isinstance(context, CaseContext):
             return Unknown(reason="case_gone")
-        for one in reversed(context.public_messages):
+        # The oldest one: with anything newer than what was seen, ours would have been refused.
+        for one in context.public_messages:
             if one.direction == "outgoing" and one.id not in reply.seen and mapping.same_text(one.text, reply.text):
                 return Found(ref=SentRef(id=one.id, sent_at=one.sent_at))
+        return self._not_seen(attempted_at)
+
+    def _find_by_mark(self, reply: ApprovedReply, key: str, attempted_at: datetime) -> FindResult:
+        """The message that bears our key, also in the case it was merged into; its absence proves nothing."""
+        context = self.read_case(reply.case)
+        if isinstance(context, Merged):
+            context = self.read_case(context.into)
+        if not isinstance(context, CaseContext):
+            return Unknown(reason="case_gone")
+        for one in context.public_messages:
+            if one.key == key:
+                return Found(ref=SentRef(id=one.id, sent_at=one.sent_at))
+        return self._not_seen(attempted_at)
+
+    def _not_seen(self, attempted_at: datetime) -> Unknown:
         worth_it = self._services.clock.now() - attempted_at < LOOKS_WORTH_IT
         return Unknown(reason="not_seen", look_again_after=LOOK_AGAIN if worth_it else None)
 
@@ -209,6 +227,7 @@ class MockAdapter:
 
 _FINDERS: Mapping[SendMarker, Callable[[MockAdapter, ApprovedReply, str, datetime], FindResult]] = {
     SendMarker.KEY: MockAdapter._find_by_key,
+    SendMarker.METADATA: MockAdapter._find_by_mark,
     SendMarker.TEXT_MATCH: MockAdapter._find_by_text,
     SendMarker.NONE: MockAdapter._cannot_find,
 }

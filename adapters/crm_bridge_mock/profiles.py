@@ -41,12 +41,23 @@ class Profile:
     tokens: bool = False
 
     @property
+    def signs_requests(self) -> bool:
+        """Whether the signature of a webhook covers its method and its target, too."""
+        return self.capabilities.delivery_auth.covers >= {"method", "target"}
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether a sent message is listed with the key it was sent with."""
+        return self.keys_sends or self.capabilities.send_marker is SendMarker.METADATA
+
+    @property
     def decider(self) -> Decider | None:
         """Who takes decisions, None where nobody does."""
         return next(iter(self.capabilities.target.decides), None)
 
 
 _SIGNED = DeliveryAuth(kind=AuthKind.SIGNED, covers=frozenset({"body", "time"}))
+_SIGNED_WHOLE = DeliveryAuth(kind=AuthKind.SIGNED, covers=frozenset({"body", "time", "target", "method"}))
 _NATIVE_DRAFT = Target(
     kind=TargetKind.NATIVE_DRAFT,
     decides=frozenset({Decider.BRIDGE}),
@@ -107,6 +118,11 @@ _ROWS = (
     Profile(name="one-second", capabilities=_NATIVE, whole_seconds=True),
     Profile(name="foreign", capabilities=_NATIVE, looks_before_known=1),
     Profile(name="tokens", capabilities=_NATIVE, tokens=True),
+    Profile(
+        name="marked",
+        capabilities=replace(_NATIVE, delivery_auth=_SIGNED_WHOLE, send_marker=SendMarker.METADATA),
+        keys_sends=False,
+    ),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({row.name: row for row in _ROWS})

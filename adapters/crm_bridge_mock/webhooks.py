@@ -1,7 +1,8 @@
 """What the embedded CRM sends to the bridge: verify, parse, acknowledge. Pure, no I/O.
 
-Two kinds of delivery: webhooks (Standard Webhooks, or a secret in the path where the profile cannot sign) and calls of
-the desk to the panel (signed over method, target, time and body). Nothing of an unsigned body but a ref is believed.
+Two kinds of delivery: webhooks (Standard Webhooks, a signature over the whole request, or a secret in the path where
+the profile cannot sign) and calls of the desk to the panel (signed over method, target, time and body). Nothing of an
+unsigned body but a ref is believed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from crm_bridge.contract import (
     CaseRef,
     Delivery,
+    DeliveryAuth,
     Event,
     EventKind,
     ForeignRef,
@@ -25,7 +27,7 @@ from crm_bridge.contract import (
 )
 from crm_bridge.kit.inbound import is_panel_call, usable_id, verify_panel_call, verify_path_token
 from crm_bridge.kit.parsing import JsonValue, parse_json
-from crm_bridge.kit.signing import verify_webhook
+from crm_bridge.kit.signing import verify_request, verify_webhook
 
 MAX_EVENTS = 1_000
 EVENT_KINDS: Mapping[str, EventKind] = MappingProxyType(
@@ -44,13 +46,16 @@ NO_REF = "event"
 """The kind of ref of an event that names no case: it is kept, and resolves to nothing."""
 
 
-def verify(delivery: Delivery, secrets: Sequence[str], *, signs_bodies: bool, public_url: str) -> VerifiedDelivery:
+def verify(delivery: Delivery, secrets: Sequence[str], *, auth: DeliveryAuth, public_url: str) -> VerifiedDelivery:
     """Prove who sent it. Raises `VerificationFailed` and nothing else."""
     if is_panel_call(delivery, public_url=public_url):
         return verify_panel_call(delivery, secrets)
-    if signs_bodies:
-        return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=verify_webhook(delivery, secrets))
-    return verify_path_token(delivery, secrets, public_url=public_url)
+    if auth.is_hint:
+        return verify_path_token(delivery, secrets, public_url=public_url)
+    if "target" in auth.covers:
+        verify_request(delivery, secrets)
+        return VerifiedDelivery(delivery=delivery, signed_body=True)
+    return VerifiedDelivery(delivery=delivery, signed_body=True, delivery_id=verify_webhook(delivery, secrets))
 
 
 def parse(verified: VerifiedDelivery) -> list[Event]:

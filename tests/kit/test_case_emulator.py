@@ -96,6 +96,7 @@ def test_what_a_crm_was_not_taught_it_cannot(crm: Small) -> None:
         *(crm.merge(case, case), crm.delete(case), crm.edit_in_place(case, "x", "Ana"), crm.remove_draft(case)),
         *(crm.decide(case, "accept", "Ana", revision=1), crm.send_natively(case, "Ana"), crm.shown(case)),
         *(crm.publish("a", "t", "b"), crm.hide(case), crm.let_index_lag(timedelta(1)), crm.longest_text),
+        crm.customer_attaches(case, "x", ()),
     )
     assert not any(cannot)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import site
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from installation import Place, free_port, until
 from tutorial import NOT_YET, Step, off, spliced, steps_of
 
 from crm_bridge.cli import main
@@ -22,6 +24,7 @@ from crm_bridge.cli import main
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/write-an-adapter.md"
 A_FEW = 8
+PATIENCE_S = 120.0
 
 
 def new_adapter(*arguments: str) -> Result:
@@ -44,6 +47,11 @@ class Workshop:
             [str(self.folder / "venv/bin/python"), *arguments], cwd=cwd or self.folder, env=environment,
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
+
+    @property
+    def command(self) -> list[str]:
+        """The bridge's own."""
+        return [str(self.folder / "venv/bin/python"), "-m", "crm_bridge.cli"]
 
     def pytest(self, package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         common = ("-q", "--tb=short", "-p", "no:cacheprovider")
@@ -121,6 +129,26 @@ def test_the_tutorial_makes_an_adapter_that_holds_all_it_promises(workshop: Work
     absent = {"send_marker", "knowledge", "deletions"}
     assert {name for name, state in standings.items() if state == "absent"} == absent
     assert {state for name, state in standings.items() if name not in absent} == {"proven_on_emulator"}, standings
+
+
+@pytest.mark.kit
+def test_the_demo_plays_an_adapter_that_was_just_made(workshop: Workshop) -> None:
+    """With its emulated CRM and its example case, of which the bridge hears."""
+    place, port = Place(), free_port()
+    said, log = place.root / "said", place.data_dir / "demo.log"
+    command = [*workshop.command, "demo", "--crm", "acme", "--no-open", "--data-dir", str(place.data_dir)]
+    running = place.start([*command, "--port", str(port), "--desk-port", str(free_port())], said, {})
+    try:
+        until(lambda: "Ctrl-C stops" in said.read_text(), "everything answers", within_s=PATIENCE_S)
+        assert "The emulated CRM acme answers at http://127.0.0.1:" in said.read_text()
+        until(lambda: '"/webhooks/<connection>"' in log.read_text(), "the example case is told", within_s=PATIENCE_S)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE_S) == 0
+        assert said.read_text().endswith("Stopping …\nStopped; nothing is left running.\n")
+    finally:
+        running.kill()
+        running.wait(PATIENCE_S)
+        place.remove()
 
 
 def test_the_emulator_of_the_tutorial_is_small() -> None:

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
@@ -36,6 +37,7 @@ from crm_bridge.contract import (
     Merged,
     NotACase,
     OutboundError,
+    Permanent,
     ProvenAbsent,
     Retry,
     SentRef,
@@ -45,6 +47,7 @@ from crm_bridge.contract import (
     VerificationFailed,
     VerifiedDelivery,
 )
+from crm_bridge.kit.services import MemoryTokens
 from crm_bridge.kit.signing import sign_webhook
 from crm_bridge.testing import AdapterContract, EmulatedCrm, Signer
 from crm_bridge_mock.adapter import MockAdapter
@@ -71,6 +74,7 @@ class Broken(AdapterContract):
     caught_by: ClassVar[str] = ""
     samples = SAMPLES
     impatient: ClassVar = {"timeout_s": 0.4}
+    daily_limits = ((429, {"Retry-After": "40000"}, {"code": "daily"}),)
     within_s = 2.0
 
     @pytest.fixture
@@ -102,6 +106,10 @@ class TestUnbrokenHints(Broken):
 
 class TestUnbrokenTokens(Broken):
     profile = "tokens"
+
+
+class TestUnbrokenMarked(Broken):
+    profile = "marked"
 
 
 # --- deliveries -------------------------------------------------------------------------------------------------------
@@ -159,6 +167,24 @@ class TestComparesSignaturesWithEquals(Broken):
             return VerifiedDelivery(delivery=delivery, signed_body=True)
 
 
+class TestDoesNotLookAtTheTarget(Broken):
+    caught_by = "test_every_changed_bit_of_the_target_is_refused"
+    profile = "marked"
+
+    class made(MockAdapter):  # noqa: N801
+        def verify(self, delivery: Delivery) -> VerifiedDelivery:
+            return super().verify(replace(delivery, target="/webhooks/demo"))
+
+
+class TestDoesNotLookAtTheMethod(Broken):
+    caught_by = "test_another_method_is_refused"
+    profile = "marked"
+
+    class made(MockAdapter):  # noqa: N801
+        def verify(self, delivery: Delivery) -> VerifiedDelivery:
+            return super().verify(replace(delivery, method="POST"))
+
+
 class TestTakesADecisionFromAHint(Broken):
     caught_by = "test_a_hint_is_only_a_ref"
     profile = "hints"
@@ -213,6 +239,25 @@ class TestStumblesOverStrangeJson(Broken):
             return super().parse(verified)
 
 
+class TestStumblesOverXml(Broken):
+    caught_by = "test_no_xml_breaks_parsing"
+
+    class made(MockAdapter):  # noqa: N801
+        def parse(self, verified: VerifiedDelivery) -> Sequence[Event]:
+            if verified.delivery.body.startswith(b"<"):
+                ET.fromstring(verified.delivery.body)
+            return super().parse(verified)
+
+
+class TestStumblesOverDamagedDeliveries(Broken):
+    caught_by = "test_no_damage_to_a_real_delivery_breaks_parsing"
+
+    class made(MockAdapter):  # noqa: N801
+        def parse(self, verified: VerifiedDelivery) -> Sequence[Event]:
+            json.loads(verified.delivery.body)
+            return super().parse(verified)
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +279,17 @@ class TestTakesNotesForPublic(Broken):
             if not isinstance(found, CaseContext):
                 return found
             return replace(found, messages=tuple(replace(message, public=True) for message in found.messages))
+
+
+class TestForgetsAttachments(Broken):
+    caught_by = "test_every_attachment_has_its_name_type_and_size"
+
+    class made(MockAdapter):  # noqa: N801
+        def read_case(self, case: CaseRef) -> CaseContext | Merged | NotACase:
+            found = super().read_case(case)
+            if not isinstance(found, CaseContext):
+                return found
+            return replace(found, messages=tuple(replace(message, attachments=()) for message in found.messages))
 
 
 class TestShowsForbiddenFieldsAsEmpty(Broken):
@@ -272,6 +328,28 @@ class TestWaitsMuchTooLong(Broken):
     class made(MockAdapter):  # noqa: N801
         def __init__(self, config: MockConfig, services: Services) -> None:
             super().__init__(replace(config, timeout_s=max(config.timeout_s, 2.5)), services)
+
+
+class TestHurriesAfterADailyLimit(Broken):
+    caught_by = "test_no_more_today_is_waited_for_long_and_is_no_fault_of_the_case"
+
+    class made(MockAdapter):  # noqa: N801
+        def read_case(self, case: CaseRef) -> CaseContext | Merged | NotACase:
+            try:
+                return super().read_case(case)
+            except Retry as error:
+                raise Retry(error.detail, code=error.code) from error
+
+
+class TestBlamesTheCaseForADailyLimit(Broken):
+    caught_by = "test_no_more_today_is_waited_for_long_and_is_no_fault_of_the_case"
+
+    class made(MockAdapter):  # noqa: N801
+        def write_draft(self, case: CaseRef, draft: Draft, key: str, replaces: Fingerprint | None) -> DraftRef:
+            try:
+                return super().write_draft(case, draft, key, replaces)
+            except Retry as error:
+                raise Permanent(error.detail, code=error.code) from error
 
 
 # --- reconciling ------------------------------------------------------------------------------------------------------
@@ -402,6 +480,48 @@ class TestTakesAnEarlierReplyForOurs(Broken):
             return super().find_reply(replace(reply, seen=()), key, attempted_at)
 
 
+class _TakesTheNewest(MockAdapter):
+    """Of two replies with the same words."""
+
+    def find_reply(self, reply: ApprovedReply, key: str, attempted_at: datetime) -> FindResult:
+        context = self.read_case(reply.case)
+        assert isinstance(context, CaseContext)
+        for one in reversed(context.public_messages):
+            if one.direction == "outgoing" and one.text == reply.text and one.id not in reply.seen:
+                return Found(ref=SentRef(id=one.id, sent_at=one.sent_at))
+        return Unknown(reason="not_seen", look_again_after=timedelta(seconds=10))
+
+
+class TestTakesTheNewestOfTwoEqualReplies(Broken):
+    caught_by = "test_each_of_two_replies_with_the_same_words_is_found_as_itself"
+    profile = "property"
+    made = _TakesTheNewest
+
+
+class TestTakesAnotherPersonsWordsForOursWhileTheIndexLags(Broken):
+    caught_by = "test_the_same_words_of_another_person_are_not_ours_however_the_index_lags"
+    profile = "marked"
+    made = _TakesTheNewest
+
+
+class TestLooksForWordsInsteadOfItsMark(Broken):
+    caught_by = "test_the_same_words_by_two_people_are_told_apart"
+    profile = "marked"
+    made = _TakesTheNewest
+
+
+class TestReadsNoMarks(Broken):
+    caught_by = "test_a_mark_is_read_with_the_message_that_bears_it"
+    profile = "marked"
+
+    class made(MockAdapter):  # noqa: N801
+        def read_case(self, case: CaseRef) -> CaseContext | Merged | NotACase:
+            found = super().read_case(case)
+            if not isinstance(found, CaseContext):
+                return found
+            return replace(found, messages=tuple(replace(message, key=None) for message in found.messages))
+
+
 class TestProvesAbsenceWithoutAFence(Broken):
     caught_by = "test_an_attempt_proven_absent_cannot_arrive_late"
 
@@ -419,6 +539,18 @@ class TestSendsOverSomethingNewer(Broken):
     class made(MockAdapter):  # noqa: N801
         def send_reply(self, reply: ApprovedReply, key: str) -> SentRef:
             return super().send_reply(replace(reply, seen=public_ids(self, reply.case)), key)
+
+
+class TestSendsOnceMoreAfterACrash(Broken):
+    caught_by = "test_a_reply_tried_again_after_a_crash_went_out_once"
+    profile = "property"
+
+    class made(MockAdapter):  # noqa: N801
+        def send_reply(self, reply: ApprovedReply, key: str) -> SentRef:
+            context = self.read_case(reply.case)
+            assert isinstance(context, CaseContext)
+            ours = tuple(message.id for message in context.public_messages if message.author.kind == "bridge")
+            return super().send_reply(replace(reply, seen=reply.seen + ours), key)
 
 
 class TestSendsWithoutALease(Broken):
@@ -467,6 +599,15 @@ class TestRefreshesTwice(Broken):
     class made(MockAdapter):  # noqa: N801
         def __init__(self, config: MockConfig, services: Services) -> None:
             super().__init__(config, replace(services, tokens=_EveryoneRefreshes()))
+
+
+class TestKeepsItsTokenToItself(Broken):
+    caught_by = "test_an_ended_token_is_refreshed_once_by_two_processes"
+    profile = "tokens"
+
+    class made(MockAdapter):  # noqa: N801
+        def __init__(self, config: MockConfig, services: Services) -> None:
+            super().__init__(config, replace(services, tokens=MemoryTokens()))
 
 
 def public_ids(adapter: MockAdapter, case: CaseRef) -> tuple[str, ...]:

@@ -232,7 +232,7 @@ class Api:
             "channel": addressing["channel"],
             "to": addressing["to"],
             "cc": addressing["cc"],
-            "key": wanted["key"] if self._state.profile.keys_sends else None,
+            "key": wanted["key"] if self._state.profile.keeps_keys else None,
             "draft": wanted["draft_id"],
         }
         author = {**_BRIDGE, "name": wanted["approver"]["name"]}

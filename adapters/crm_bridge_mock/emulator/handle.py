@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from crm_bridge.contract import Agent, Author, CaseRef, Message
+from crm_bridge.contract import Agent, Attachment, Author, CaseRef, Message
 from crm_bridge.kit.emulation import HeldWebhooks, Outgoing, Record, Reply, Unreachable
 from crm_bridge_mock.emulator.drafts import LIVE, fingerprint
 from crm_bridge_mock.emulator.mockcrm import MockCrm
@@ -64,6 +64,12 @@ class MockHandle(HeldWebhooks, MockCrm):
     def customer_writes(self, case: CaseRef, body: str, *, html: str | None = None, automatic: bool = False) -> str:
         """A public message of the customer; its id."""
         wanted = {"author": "customer", "body": body, "html": html, "automatic": automatic}
+        return str(_done(self.desk.add_message(case.id, wanted, ADMIN))["id"])
+
+    def customer_attaches(self, case: CaseRef, body: str, files: Sequence[Attachment]) -> str | None:
+        """A public message of the customer with files; its id."""
+        listed = [{"name": one.name, "type": one.type, "size": one.size} for one in files]
+        wanted = {"author": "customer", "body": body, "attachments": listed}
         return str(_done(self.desk.add_message(case.id, wanted, ADMIN))["id"])
 
     def agent_writes(self, case: CaseRef, body: str, *, agent: str, public: bool = True) -> str:

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 
 from crm_bridge.contract import AuthKind
-from crm_bridge.kit.emulation import Batch, Emulator, Outgoing, Transport, over_http
+from crm_bridge.kit.emulation import Batch, Emulator, Outgoing, RateLimit, Transport, over_http
 from crm_bridge.kit.inbound import path_token
-from crm_bridge.kit.signing import check_secret, new_secret, sign_webhook
+from crm_bridge.kit.signing import check_secret, new_secret, sign_request, sign_webhook
 from crm_bridge_mock.emulator.api import api_routes
 from crm_bridge_mock.emulator.api_service import Api
 from crm_bridge_mock.emulator.app import create_app
@@ -38,6 +39,7 @@ class MockCrm(Emulator):
     """
 
     api = "api"
+    rate_limits = (RateLimit(name="daily", calls=1_000_000, per_s=86_400),)
 
     def __init__(
         self,
@@ -98,7 +100,10 @@ class MockCrm(Emulator):
         body = json.dumps(batch.events).encode()
         url = f"{self.bridge_url}/webhooks/{self.connection}"
         headers = {"Content-Type": "application/json"}
-        if self.profile.capabilities.delivery_auth.kind is AuthKind.SIGNED:
+        if self.profile.signs_requests:
+            target = urlsplit(url).path
+            headers |= sign_request(self.secrets[0], method="POST", target=target, at=datetime.now(UTC), body=body)
+        elif self.profile.capabilities.delivery_auth.kind is AuthKind.SIGNED:
             headers |= sign_webhook(self.secrets[0], message_id=batch.id, at=datetime.now(UTC), body=body)
         else:
             url += f"/{path_token(self.secrets[0])}"

@@ -1,5 +1,5 @@
-"""`demo`: the whole story on one machine, with the embedded CRM. Shows progress, prints the desk's address, and
-leaves no process behind.
+"""`demo`: the whole story on one machine, with the embedded CRM or any adapter's emulated one. Shows progress, prints
+the CRM's address, and leaves no process behind.
 
 It writes its configuration to `demo.toml` in the data directory: what the processes run on, and something to look at.
 """
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +23,25 @@ from rich.console import Console
 from rich.markup import escape
 
 from crm_bridge.bootstrap import environment_for_children, open_database
+from crm_bridge.cli.demo_crm import EMBEDDED, DemoCrm, as_lines, check_name, check_same
 from crm_bridge.cli.demo_log import LOG_FILE, DemoLog
 from crm_bridge.cli.edge import WRONG
 from crm_bridge.cli.emulate import check_faults
 from crm_bridge.cli.place import held
 from crm_bridge.cli.supervise import Supervisor
-from crm_bridge.cli.supervised import Child, EventKind, SupervisorEvent
+from crm_bridge.cli.supervised import EventKind, SupervisorEvent
 from crm_bridge.cli.up import STOP_TIMEOUT_S, log_event, serving
 from crm_bridge.contract import InvalidConfig
-from crm_bridge.registry import emulator_command, emulator_names
 from crm_bridge.settings import DEMO_CONNECTION, DEMO_PORT, demo_settings
 from crm_bridge.store.embedded import EmbeddedServer
 from crm_bridge.telemetry import configure_logging
 
 READY_WITHIN_S = 60.0
 POLL_S = 0.2
+NO_KNOWLEDGE = (
+    "It has no knowledge articles, and the demo's assistant quotes nothing else: there will be no draft before you set "
+    "CRM_BRIDGE__ASSISTANT__KIND to another one."
+)
 CONFIG_FILE = "demo.toml"
 
 
@@ -46,10 +50,8 @@ class _Demo:
     """Where everything of one demo is."""
 
     port: int
-    desk_port: int
     data_dir: Path
-    crm: str
-    faults: Path | None
+    crm: DemoCrm
 
     @property
     def log(self) -> Path:
@@ -57,16 +59,12 @@ class _Demo:
 
     @property
     def public_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def desk(self) -> str:
-        return f"http://127.0.0.1:{self.desk_port}/desk/"
+        return self.crm.public_url
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65534), default=DEMO_PORT, show_default=True, help="Of the bridge.")
-@click.option("--desk-port", type=click.IntRange(1, 65535), help="Of the embedded CRM; else the next port.")
+@click.option("--desk-port", type=click.IntRange(1, 65535), help="Of the emulated CRM; else the next port.")
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -74,41 +72,49 @@ class _Demo:
     show_default=True,
     help="Where everything is kept; delete it to start anew.",
 )
-@click.option("--crm", default="mock", show_default=True, help="Which embedded CRM to play.")
+@click.option("--crm", default=EMBEDDED, show_default=True, help="The adapter whose emulated CRM is played.")
 @click.option(
     "--faults",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Fault rules the embedded CRM plays, as for emulate.",
+    help="Fault rules the emulated CRM plays, as for emulate.",
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Path | None, no_open: bool) -> None:
-    """Bridge, worker, database and an embedded CRM with example cases. Ctrl-C stops all of it."""
-    if crm not in emulator_names():
-        raise InvalidConfig("--crm", f"expected one of: {', '.join(emulator_names())}")
+    """Bridge, worker, database and an emulated CRM with example cases. Ctrl-C stops all of it."""
+    check_name(crm)
     console = Console(stderr=False)
     check_faults(faults)
-    wanted = _Demo(port=port, desk_port=desk_port or port + 1, data_dir=data_dir.resolve(), crm=crm, faults=faults)
-    if wanted.port == wanted.desk_port:
+    played = DemoCrm(
+        name=crm,
+        port=desk_port or port + 1,
+        data_dir=data_dir.resolve(),
+        public_url=f"http://127.0.0.1:{port}",
+        faults=faults,
+    )
+    wanted = _Demo(port=port, data_dir=played.data_dir, crm=played)
+    if wanted.port == played.port:
         raise InvalidConfig("--desk-port", f"the bridge listens on {port} already; choose another port")
     _require_free(wanted.port, "--port")
-    _require_free(wanted.desk_port, "--desk-port")
+    _require_free(played.port, "--desk-port")
     with held(wanted.data_dir):
+        check_same(crm, wanted.data_dir / CONFIG_FILE)
         sys.exit(_play(wanted, console, opens=not no_open and sys.stdout.isatty()))
 
 
 def _play(wanted: _Demo, console: Console, *, opens: bool) -> int:
     """Run everything until it is told to stop; the exit code."""
-    settings = demo_settings(wanted.port, wanted.desk_port, wanted.data_dir, environ=os.environ)
+    settings = demo_settings(wanted.port, wanted.crm.port, wanted.data_dir, environ=os.environ)
     log = DemoLog(file=wanted.log)
     configure_logging("json", stream=log.stream())
     log.keep_bounded()
-    config = _write_config(wanted)
     try:
+        config = _write_config(wanted)
         with console.status("Starting the database …"):
             database = open_database(settings)
         console.print("[green]✓[/] database")
-        children = [_crm_process(wanted), *serving(environment_for_children(config, database))]
-        watch = _Watch(wanted, console, opens=opens)
+        children = [wanted.crm.process(), *serving(environment_for_children(config, database))]
+        quotes_only = settings.assistant["kind"] == "offline"
+        watch = _Watch(wanted, console, opens=opens, quotes_only=quotes_only)
         supervisor = Supervisor(
             [log.written_by(child) for child in children], database.server, watch.hear, stop_timeout_s=STOP_TIMEOUT_S
         )
@@ -139,9 +145,9 @@ def _write_config(wanted: _Demo) -> Path:
         "listen": f"127.0.0.1:{wanted.port}",
         "data_dir": wanted.data_dir,
         "key": wanted.data_dir / "secret.key",
-        "base_url": f"http://127.0.0.1:{wanted.desk_port}",
-        "secret": wanted.data_dir / "webhook.secret",
+        "adapter": wanted.crm.name,
     }.items()}  # fmt: skip
+    own = as_lines(wanted.crm.table())
     text = f"""# Written by `crm-bridge demo` at every start.
 public_url = {quoted["public_url"]}
 listen = {quoted["listen"]}
@@ -155,42 +161,27 @@ encryption_keys = [{{ file = {quoted["key"]} }}]
 kind = "offline"
 
 [connections.{DEMO_CONNECTION}]
-adapter = "mock"
+adapter = {quoted["adapter"]}
 environment = "sandbox"
 start_from = "2000-01-01T00:00:00Z"
 debounce_s = 0.3
 undo_s = 3
 max_drafts_per_hour = "unlimited"
 daily_cost_limit = "unlimited"
-base_url = {quoted["base_url"]}
-webhook_secrets = [{{ file = {quoted["secret"]} }}]
-"""
+{own}"""
     file = wanted.data_dir / CONFIG_FILE
     file.write_text(text, "utf-8")
     return file
 
 
-def _crm_process(wanted: _Demo) -> Child:
-    """The embedded CRM as a product of its own: its own process, port and state."""
-    arguments = [
-        *("--port", str(wanted.desk_port)),
-        *("--data", str(wanted.data_dir / "crm")),
-        *("--public-url", wanted.public_url),
-        *("--connection", DEMO_CONNECTION),
-        *("--secret-file", str(wanted.data_dir / "webhook.secret")),
-        "--seed",
-        *(("--faults", str(wanted.faults.resolve())) if wanted.faults is not None else ()),
-    ]
-    return Child(name="crm", argv=[*emulator_command(wanted.crm), *arguments], env=dict(os.environ))
-
-
 class _Watch:
     """Tells a person what is going on: progress until everything answers, then the address."""
 
-    def __init__(self, wanted: _Demo, console: Console, *, opens: bool) -> None:
+    def __init__(self, wanted: _Demo, console: Console, *, opens: bool, quotes_only: bool) -> None:
         self._wanted = wanted
         self._console = console
         self._opens = opens
+        self._quotes_only = quotes_only
         self._stopping = threading.Event()
         self.code = 0
 
@@ -206,20 +197,33 @@ class _Watch:
             self._console.print(f"[yellow]![/] {event.name} ended ({event.status}); it is started again")
 
     def _run(self) -> None:
-        steps = (
-            ("embedded CRM", f"http://127.0.0.1:{self._wanted.desk_port}/desk/", self._answers),
-            ("bridge", f"{self._wanted.public_url}/readyz", self._answers),
-            ("first draft", f"http://127.0.0.1:{self._wanted.desk_port}/desk/api/cases", self._has_draft),
-        )
-        for name, url, done in steps:
+        for name, url, done in self._steps():
             if not self._wait_for(name, url, done):
                 return
             self._console.print(f"[green]✓[/] {name}")
-        self._console.print(f"\nThe desk is open: [bold]{self._wanted.desk}[/]", soft_wrap=True)
-        logs = escape(str(self._wanted.log))
+        crm, logs = self._wanted.crm, escape(str(self._wanted.log))
+        if not crm.has_desk:
+            self._console.print(f"\nThe emulated CRM {crm.name} answers at [bold]{crm.page}[/]", soft_wrap=True)
+            told = f"the bridge hears of it as the connection {DEMO_CONNECTION}"
+            self._console.print(f"It has no desk; {told}. Logs: {logs}. Ctrl-C stops everything.", soft_wrap=True)
+            if self._quotes_only and not crm.has_knowledge:
+                self._console.print(NO_KNOWLEDGE, soft_wrap=True)
+            self._console.print()
+            return
+        self._console.print(f"\nThe desk is open: [bold]{crm.page}[/]", soft_wrap=True)
         self._console.print(f"You are Demo Agent. Logs: {logs}. Ctrl-C stops everything.\n", soft_wrap=True)
         if self._opens:
-            webbrowser.open(self._wanted.desk)
+            webbrowser.open(crm.page)
+
+    def _steps(self) -> Iterator[tuple[str, str, Callable[[str], bool]]]:
+        """(what is waited for, where it is seen, how)"""
+        crm = self._wanted.crm
+        bridge = ("bridge", f"{self._wanted.public_url}/readyz", self._answers)
+        if crm.has_desk:
+            yield from (("embedded CRM", crm.page, self._answers), bridge)
+            yield "first draft", f"{crm.page}api/cases", self._has_draft
+        else:
+            yield from ((f"emulated CRM {crm.name}", crm.page, self._is_there), bridge)
 
     def _wait_for(self, name: str, url: str, done: Callable[[str], bool]) -> bool:
         ends = time.monotonic() + READY_WITHIN_S
@@ -239,6 +243,14 @@ class _Watch:
             return requests.get(url, timeout=2, allow_redirects=False).status_code == 200
         except requests.RequestException:
             return False
+
+    def _is_there(self, url: str) -> bool:
+        """Whatever it answers: its pages are its own."""
+        try:
+            requests.get(url, timeout=2, allow_redirects=False, stream=True).close()
+        except requests.RequestException:
+            return False
+        return True
 
     def _has_draft(self, url: str) -> bool:
         try:

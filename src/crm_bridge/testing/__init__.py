@@ -8,7 +8,10 @@ except ImportError as missing:
     raise ImportError(_HINT, name=missing.name) from missing
 
 # Before anything below is imported: the suite's asserts then say what they compared, as in a test module.
-_RULES = ("decide", "errors", "operate", "parse", "read", "reconcile", "send", "stage", "verify", "write")
+_RULES = (
+    *("decide", "errors", "find", "operate", "parse", "read", "reconcile", "send", "sending", "stage", "verify"),
+    "write",
+)
 pytest.register_assert_rewrite(*(f"crm_bridge.testing.{name}" for name in _RULES))
 
 from crm_bridge.testing.contract import AdapterContract, rules  # noqa: E402

@@ -64,10 +64,11 @@ class ContractBase:
     make the adapter wait for its deadline. `within_s`: no single call may take longer, whatever is played.
     `samples`: the folder of recorded deliveries. `budget`: most CRM calls of each operation of the adapter.
     `base_url_key`: where in the table the CRM's address stands. `rate_limits`: the CRM's own answers for "too many
-    calls", as (status, headers, JSON). `not_yet`: rule -> what to write next; such a rule has to fail until it is
-    taken off the list. `variant`: which variant of the adapter this is, as in its `DECLARED`; proofs are kept by it.
-    `has_no`: what this CRM does not have at all, in the words in which rules are skipped ("merging"): such a rule then
-    does not apply, while one that merely cannot be played leaves its capabilities unproven.
+    calls", as (status, headers, JSON); `daily_limits`: those for "no more today". `not_yet`: rule -> what to write
+    next; such a rule has to fail until it is taken off the list. `variant`: which variant of the adapter this is, as
+    in its `DECLARED`; proofs are kept by it. `has_no`: what this CRM does not have at all, in the words in which rules
+    are skipped ("merging"): such a rule then does not apply, while one that merely cannot be played leaves its
+    capabilities unproven.
     """
 
     settings: ClassVar[Mapping[str, Any]] = {}
@@ -77,6 +78,7 @@ class ContractBase:
     budget: ClassVar[Mapping[str, int]] = DEFAULT_BUDGET
     base_url_key: ClassVar[str] = "base_url"
     rate_limits: ClassVar[tuple[tuple[int, Mapping[str, str], Mapping[str, object]], ...]] = ()
+    daily_limits: ClassVar[tuple[tuple[int, Mapping[str, str], Mapping[str, object]], ...]] = ()
     not_yet: ClassVar[Mapping[str, str]] = {}
     variant: ClassVar[str] = "default"
     has_no: ClassVar[frozenset[str]] = frozenset()

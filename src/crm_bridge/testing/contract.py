@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from crm_bridge.testing.decide import Deciding
 from crm_bridge.testing.errors import Failing
+from crm_bridge.testing.find import Finding
 from crm_bridge.testing.operate import Operating
 from crm_bridge.testing.parse import Parsing
 from crm_bridge.testing.read import Reading
@@ -15,7 +16,9 @@ from crm_bridge.testing.verify import Verifying
 from crm_bridge.testing.write import Writing
 
 
-class AdapterContract(Verifying, Parsing, Reading, Writing, Deciding, Sending, Failing, Reconciling, Operating):
+class AdapterContract(
+    Verifying, Parsing, Reading, Writing, Deciding, Sending, Finding, Failing, Reconciling, Operating
+):
     """The contract, as tests: inherit, give fixtures `crm` and `signer`, run pytest.
 
     Each rule asks what the adapter declares and is skipped with "not declared: …" where nothing is promised. See

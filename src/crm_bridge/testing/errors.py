@@ -14,6 +14,7 @@ import pytest
 from crm_bridge.contract import (
     Adapter,
     Ambiguous,
+    CaseRef,
     Conflict,
     NotACase,
     OutboundError,
@@ -32,6 +33,8 @@ MAX_TAKEN_BYTES = 64_000_000
 MAX_GROWTH_KB = 100_000
 """An answer is capped at a few MB; that much more memory means it was taken whole."""
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
+LONG_WAIT, A_DAY = timedelta(minutes=10), timedelta(days=1)
+"""Of a limit that lasts until the day is over: looking again before long costs nothing, every few seconds it does."""
 
 Call = Callable[[Adapter], Any]
 
@@ -47,7 +50,7 @@ class Failing(ContractBase):
             wire.strike(form.strike_before, times=None)
             with self._bounded(wire, f"{name} under {form.name}"):
                 outcome = _outcome(call, adapter)
-            if form.name == "404" and (outcome is None or isinstance(outcome, NotACase | Unknown)):
+            if form.name in ("404", "410") and (outcome is None or isinstance(outcome, NotACase | Unknown)):
                 continue  # the honest answer to "there is none"
             assert isinstance(outcome, form.reading), f"{name} under {form.name}: {outcome!r}"
             assert not isinstance(outcome, Ambiguous | Conflict), f"{name}: a read has no effect to be unsure of"
@@ -81,6 +84,22 @@ class Failing(ContractBase):
             self._limited(stage, Form(name=f"{status} {dict(document)}", play=play))
 
     @proves("always")
+    def test_no_more_today_is_waited_for_long_and_is_no_fault_of_the_case(self, stage: Stage) -> None:
+        if not self.daily_limits:
+            pytest.skip("not declared: daily limits (daily_limits)")
+        for status, headers, document in self.daily_limits:
+            form = Form(name=f"{status} {dict(document)}", play=of_status(status, headers=headers, body=document))
+            case = stage.open_case()
+            adapter, wire = stage.wired(self.base_url_key)
+            for name, call in {**self._reads(stage), **self._effects(stage, case)}.items():
+                wire.strike(form.strike_before, times=None)
+                outcome = _outcome(call, adapter)
+                assert isinstance(outcome, Retry), f"{name} under {form.name}: {outcome!r}"
+                assert LONG_WAIT <= outcome.after <= A_DAY, f"{name} under {form.name}: {outcome.after}"
+                assert wire.struck == 1, f"{name} under {form.name}: asked again, {wire.struck} times in all"
+            assert (stage.crm.standing(case), stage.gone_out(case)) == ((), [])
+
+    @proves("always")
     def test_an_emulated_rate_limit_pauses_and_passes(self, stage: Stage) -> None:
         case = stage.open_case()
         stage.context(case)
@@ -98,13 +117,7 @@ class Failing(ContractBase):
             location = f"{elsewhere.base_url}/api/collect"
             form = Form(name="redirect", play=lambda struck, _: struck.send(answer(status, b"", Location=location)))
             adapter, wire = stage.wired(self.base_url_key)
-            case = stage.open_case()
-            draft = stage.draft(case)
-            calls = {**self._reads(stage), "write_draft": lambda one: one.write_draft(case, draft, key(), None)}
-            if stage.capabilities.sends is Sends.BRIDGE:
-                reply = stage.reply(case)
-                calls["send_reply"] = lambda one: one.send_reply(reply, key())
-            for name, call in calls.items():
+            for name, call in {**self._reads(stage), **self._effects(stage, stage.open_case())}.items():
                 wire.strike(form.strike_before, times=None)
                 outcome = _outcome(call, adapter)
                 expected = (Retry, Permanent, Ambiguous) if name == "send_reply" else (Retry, Permanent)
@@ -158,6 +171,14 @@ class Failing(ContractBase):
             calls["read_draft"] = lambda one: one.read_draft(ref)
         # Each of the slow ones takes the whole deadline: one is enough to know.
         return {"read_case": calls["read_case"]} if slow else calls
+
+    def _effects(self, stage: Stage, case: CaseRef) -> dict[str, Call]:
+        draft = stage.draft(case)
+        calls: dict[str, Call] = {"write_draft": lambda one: one.write_draft(case, draft, key(), None)}
+        if stage.capabilities.sends is Sends.BRIDGE:
+            reply = stage.reply(case)
+            calls["send_reply"] = lambda one: one.send_reply(reply, key())
+        return calls
 
     def _limited(self, stage: Stage, form: Form) -> Retry:
         case = stage.open_case()

@@ -135,6 +135,7 @@ _STATUSES = (
     Form(name="403", play=of_status(403), reading=(Permanent, Reauthenticate), writing=(Permanent, Reauthenticate)),
     Form(name="400", play=of_status(400), reading=(Permanent,), writing=(Permanent,)),
     Form(name="404", play=of_status(404), reading=(Permanent,), writing=(Permanent, Conflict)),
+    Form(name="410", play=of_status(410), reading=(Permanent,), writing=(Permanent, Conflict)),
     Form(name="409", play=of_status(409), reading=_BROKEN, writing=(Conflict, Retry, Permanent)),
     Form(name="412", play=of_status(412), reading=_BROKEN, writing=(Conflict, Retry, Permanent)),
 )

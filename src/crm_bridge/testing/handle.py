@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
-from crm_bridge.contract import Agent, CaseRef, Delivery, Message
+from crm_bridge.contract import Agent, Attachment, CaseRef, Delivery, Message
 from crm_bridge.kit.emulation import EmulatorClock, Faults, Transport
 
 
@@ -68,6 +68,9 @@ class EmulatedCrm(Protocol):
 
     def customer_writes(self, case: CaseRef, body: str, *, html: str | None = None, automatic: bool = False) -> str:
         """A public message from the case's customer; its id. `automatic`: an auto-reply."""
+
+    def customer_attaches(self, case: CaseRef, body: str, files: Sequence[Attachment]) -> str | None:
+        """A public message from the case's customer with these files; its id, None where there are no attachments."""
 
     def agent_writes(self, case: CaseRef, body: str, *, agent: str, public: bool = True) -> str:
         """A message an agent wrote without us: a reply to the customer, or an internal note; its id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from crm_bridge.contract import (
 )
 from crm_bridge.registry import adapter_names, load_adapter
 from crm_bridge.testing.base import ContractBase, proves
+from crm_bridge.testing.processes import READ, OtherProcess
 from crm_bridge.testing.stage import Stage, at_once
 
 USERS = 8
@@ -106,7 +108,7 @@ class Operating(ContractBase):
 
     @proves("always")
     def test_an_ended_token_is_refreshed_once_by_all_threads_and_processes(self, stage: Stage) -> None:
-        """Processes share tokens through the services; here two adapters share the in-memory ones."""
+        """Two adapters that share services stand for two processes here; real ones are put to the rule below."""
         services = stage.services()
         adapters = [stage.another(services) for _ in range(2)]
         case = stage.open_case()
@@ -117,6 +119,24 @@ class Operating(ContractBase):
         results: list[Any] = at_once([lambda one=one: one.read_case(case) for one in adapters * (USERS // 2)])  # type: ignore[misc]
         assert all(isinstance(result, CaseContext) for result in results), results
         assert stage.crm.calls.get(TOKEN, 0) - before == 1, "one refresh, whoever was first"
+
+    @proves("always")
+    def test_an_ended_token_is_refreshed_once_by_two_processes(self, stage: Stage, tmp_path: Path) -> None:
+        self._end_tokens(stage)
+        case = stage.open_case()
+        before = stage.crm.calls.get(TOKEN, 0)
+        with (
+            OtherProcess(type(self), stage.crm, stage.config, case, tokens=tmp_path) as one,
+            OtherProcess(type(self), stage.crm, stage.config, case, tokens=tmp_path) as other,
+        ):
+            for _ in range(2):
+                for process in (one, other):
+                    process.tell()
+                assert [one.said(), other.said()] == [READ, READ]
+                after = stage.crm.calls.get(TOKEN, 0)
+                assert after - before == 1, "one refresh, whichever process was first"
+                before = after
+                self._end_tokens(stage)
 
     def _end_tokens(self, stage: Stage) -> None:
         self.declared(stage.crm.expire_tokens(), "access tokens")

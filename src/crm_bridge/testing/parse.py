@@ -34,6 +34,23 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
+_NAMES = st.sampled_from(["a", "id", "case", "Id", "soapenv:Envelope", "sObject", "xsi:nil", "ü", "\u0661", ""])
+_TEXTS = st.text(max_size=20) | st.sampled_from(
+    ["&b;", "&#0;", "&#xD800;", "<![CDATA[x]]>", "<!-- x -->", "<?x y?>", "]]>"]
+)
+_HEADS = st.sampled_from(
+    ["", '<?xml version="1.0"?>', '<?xml version="1.1"?>', '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE a>"]
+)
+
+
+def _element(name: str, attribute: str, value: str, inner: list[str]) -> str:
+    return f'<{name} {attribute}="{value}">{"".join(inner)}</{name}>'
+
+
+_ELEMENTS = st.recursive(
+    _TEXTS, lambda inner: st.builds(_element, _NAMES, _NAMES, _TEXTS, st.lists(inner, max_size=3)), max_leaves=10
+)
+ANY_XML = st.builds(lambda head, body: (head + body).encode("utf-8", "replace").decode(), _HEADS, _ELEMENTS)
 HOSTILE_BODIES = (
     b"", b" ", b"\x00", b"{", b"[", b'"', b"nul", b"NaN", b"-", b"\xff\xfe", b"\xef\xbb\xbf{}", b"[" * 100_000,
     b'{"a":' * 50_000, b"1" * 100_000, b'{"a":1,"a":2}', b'["\\ud800"]', b"[1e999]", b"a=1&b=2", b"\x1f\x8b\x08",
@@ -147,6 +164,24 @@ class Parsing(ContractBase):
     @proves("always")
     def test_no_bytes_break_parsing(self, adapter: Adapter, signer: Signer) -> None:
         for_all(st.binary(max_size=300), lambda body: _understood_or_refused(adapter, signer, body), examples=50)
+
+    @proves("always")
+    def test_no_xml_breaks_parsing(self, adapter: Adapter, signer: Signer) -> None:
+        for_all(ANY_XML, lambda text: _understood_or_refused(adapter, signer, text.encode()), examples=50)
+
+    @proves("always")
+    def test_no_damage_to_a_real_delivery_breaks_parsing(self, stage: Stage, signer: Signer) -> None:
+        stage.open_case()
+        bodies = [one.body for one in stage.crm.deliveries()] + [one.body for one in read_samples(self.samples)]
+
+        def check(choice: tuple[int, int, int, bytes]) -> None:
+            number, begin, length, instead = choice
+            body = bodies[number % len(bodies)]
+            begin %= len(body) + 1
+            _understood_or_refused(stage.adapter, signer, body[:begin] + instead + body[begin + length :])
+
+        spots = st.integers(0, 4_000)
+        for_all(st.tuples(st.integers(0, 99), spots, st.integers(0, 60), st.binary(max_size=12)), check, examples=60)
 
     @proves("delivery_auth")
     def test_a_hint_is_only_a_ref(self, stage: Stage) -> None:

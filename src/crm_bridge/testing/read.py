@@ -8,6 +8,7 @@ from datetime import timedelta
 from crm_bridge.contract import (
     Addressing,
     Article,
+    Attachment,
     CaseContext,
     CaseRef,
     ForeignRef,
@@ -23,6 +24,10 @@ from crm_bridge.testing.stage import ANA, BEN, QUESTION, Stage, key, same
 LONG_THREAD = 60
 """More messages than any page of a CRM's API we know."""
 MANY_ARTICLES = 60
+FILES = (
+    Attachment(name="Invoice 7.pdf", type="application/pdf", size=48_213),
+    Attachment(name="Foto für Sie (1).png", type="image/png", size=1),
+)
 LOOKS = 10
 HOSTILE_TEXTS = (
     "<script>alert(1)</script>", "a\x00b", "\u202egnp.exe", "{{7*7}} ${7*7} {%raw%}", "=HYPERLINK(1)", "\ud83d",
@@ -77,6 +82,15 @@ class Reading(ContractBase):
         marked = {message.id: message.automatic for message in stage.context(case).messages}
         assert marked.pop(automatic)
         assert not any(marked.values())
+
+    @proves("always")
+    def test_every_attachment_has_its_name_type_and_size(self, stage: Stage) -> None:
+        case = stage.open_case()
+        written = stage.crm.customer_attaches(case, "Here they are.", FILES)
+        self.playable(written, "attachments")
+        by_message = {message.id: message.attachments for message in stage.context(case).messages}
+        assert by_message.pop(written or "") == FILES
+        assert not any(by_message.values())
 
     @proves("always")
     def test_a_long_thread_is_read_to_its_first_message(self, stage: Stage) -> None:

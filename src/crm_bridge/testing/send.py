@@ -1,18 +1,14 @@
-"""Rules of `send_reply` and `find_reply`: at most once whatever breaks, and absent only when that is certain."""
+"""Rules of `send_reply`: at most once whatever breaks, and only what nothing newer has overtaken."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from crm_bridge.contract import (
     Ambiguous,
-    ApprovedReply,
-    CaseRef,
     Conflict,
     Found,
     OutboundError,
@@ -22,20 +18,15 @@ from crm_bridge.contract import (
     SendMarker,
     Sends,
     SentRef,
-    Unknown,
     Unsupported,
 )
-from crm_bridge.testing.base import ContractBase, proves
+from crm_bridge.testing.base import proves
 from crm_bridge.testing.forms import CERTAINLY_NOT, FORMS, Form
+from crm_bridge.testing.sending import SendingBase
 from crm_bridge.testing.stage import BEN, TEXT, Stage, at_once, key, numbers
-from crm_bridge.testing.wire import Struck
-
-MARKED = frozenset({SendMarker.KEY, SendMarker.METADATA})
-LAG = timedelta(seconds=30)
-LATE_WITHIN_S = 20.0
 
 
-class Sending(ContractBase):
+class Sending(SendingBase):
     """Replies on their way to the customer."""
 
     @proves("sends")
@@ -86,68 +77,15 @@ class Sending(ContractBase):
             if not self._break(stage, form, number, after=True):
                 break
 
-    @proves("sends", "send_marker")
-    def test_what_went_out_is_found_after_a_lost_answer(self, stage: Stage) -> None:
-        self._needs_marker(stage)
-        case, reply, known = self._lost(stage)
-        found = stage.another().find_reply(reply, known, stage.crm.clock.now())
-        assert isinstance(found, Found)
-        assert found.ref.id == stage.gone_out(case)[0].id
-
-    @proves("sends", "send_marker")
-    def test_an_index_that_lags_is_no_proof_of_absence(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        self.playable(stage.crm.let_index_lag(timedelta(0)), "an index that lags")
-        case, reply, known = self._lost(stage, lag=LAG)
-        attempted = stage.crm.clock.now()
-        early = stage.adapter.find_reply(reply, known, attempted)
-        assert not isinstance(early, ProvenAbsent), "not found yet is not absent"
-        if isinstance(early, Unknown) and stage.capabilities.send_marker is not SendMarker.NONE:
-            assert early.look_again_after, "an index that lags is worth another look"
-        stage.crm.clock.advance(LAG * 2)
-        late = stage.adapter.find_reply(reply, known, attempted)
-        assert isinstance(late, Unknown if stage.capabilities.send_marker is SendMarker.NONE else Found)
-        assert len(stage.gone_out(case)) == 1
-
-    @proves("sends", "send_marker")
-    def test_an_attempt_proven_absent_cannot_arrive_late(self, stage: Stage) -> None:
-        """A request hangs in the network, the caller looks, and only then it arrives."""
-        self._needs_send(stage)
-        for number in numbers():
-            if not self._arrive_late(stage, number):
-                break
-
-    @proves("sends", "send_marker")
-    def test_after_proven_absence_the_same_key_sends_once(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        case, reply, known = self._never_arrived(stage)
-        if not isinstance(stage.adapter.find_reply(reply, known, stage.crm.clock.now()), ProvenAbsent):
-            pytest.skip("not declared: proof of absence")
-        stage.adapter.send_reply(reply, known)
-        assert len(stage.gone_out(case)) == 1
-
-    @proves("sends", "send_marker")
-    def test_what_never_went_out_is_never_found(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        _, reply, known = self._never_arrived(stage)
-        assert not isinstance(stage.adapter.find_reply(reply, known, stage.crm.clock.now()), Found)
-
-    @proves("sends", "send_marker")
-    def test_an_earlier_reply_with_the_same_words_is_not_ours(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        case = stage.open_case()
-        stage.crm.agent_writes(case, TEXT, agent=BEN)
-        stage.crm.customer_writes(case, "That did not help.")
-        _, reply, known = self._never_arrived(stage, case)
-        assert not isinstance(stage.adapter.find_reply(reply, known, stage.crm.clock.now()), Found)
-
-    @proves("sends", "send_marker")
-    def test_the_same_words_by_two_people_are_told_apart(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        self.declared(stage.capabilities.send_marker in MARKED, "replies marked as ours")
-        case, reply, known = self._never_arrived(stage)
-        stage.crm.agent_writes(case, TEXT, agent=BEN)
-        assert not isinstance(stage.adapter.find_reply(reply, known, stage.crm.clock.now()), Found)
+    @proves("sends")
+    def test_a_reply_tried_again_after_a_crash_went_out_once(self, stage: Stage) -> None:
+        """A process died between the call and the commit, and a careless one tries the same again."""
+        case, reply = self._approved(stage)
+        known = key()
+        first = stage.another().send_reply(reply, known)
+        with suppress(Conflict, Ambiguous):  # our own reply is something newer, too
+            assert stage.adapter.send_reply(reply, known).id == first.id
+        assert [message.id for message in stage.gone_out(case)] == [first.id]
 
     @proves("sends", "send_marker")
     def test_two_replies_with_the_same_words_are_two_replies(self, stage: Stage) -> None:
@@ -185,14 +123,6 @@ class Sending(ContractBase):
         assert stage.gone_out(other) == []
 
     @proves("sends")
-    def test_a_reply_sent_before_a_merge_is_still_found(self, stage: Stage) -> None:
-        self._needs_marker(stage)
-        self.declared(stage.capabilities.send_marker is SendMarker.KEY, "keys for sending")
-        case, reply, known = self._lost(stage)
-        self.playable(stage.crm.merge(case, stage.open_case()), "merging")
-        assert isinstance(stage.adapter.find_reply(reply, known, stage.crm.clock.now()), Found)
-
-    @proves("sends")
     def test_sending_stays_within_its_budget(self, stage: Stage) -> None:
         _, reply = self._approved(stage)
         before = sum(stage.crm.calls.values())
@@ -208,50 +138,6 @@ class Sending(ContractBase):
         assert stage.gone_out(case) == []
 
     # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _needs_send(self, stage: Stage) -> None:
-        self.declared(stage.capabilities.sends is Sends.BRIDGE, "the bridge sends")
-
-    def _needs_marker(self, stage: Stage) -> None:
-        self._needs_send(stage)
-        self.declared(stage.capabilities.send_marker is not SendMarker.NONE, "replies that can be found")
-
-    def _approved(self, stage: Stage, text: str = TEXT) -> tuple[CaseRef, ApprovedReply]:
-        self._needs_send(stage)
-        case = stage.open_case()
-        return case, stage.reply(case, text=text)
-
-    def _lost(self, stage: Stage, *, lag: timedelta = timedelta(0)) -> tuple[CaseRef, ApprovedReply, str]:
-        """A reply that went out and whose answer never came; `lag`: of the index from just before on."""
-        for number in numbers():
-            stage.crm.let_index_lag(timedelta(0))
-            case, reply = self._approved(stage)
-            stage.crm.clock.advance(lag * 2)
-            stage.crm.let_index_lag(lag)
-            known = key()
-            adapter, wire = stage.wired(self.base_url_key)
-            wire.strike(_named("reset").strike_after, at=number)
-            try:
-                adapter.send_reply(reply, known)
-            except OutboundError as error:
-                if stage.gone_out(case):
-                    assert isinstance(error, Ambiguous), f"it went out, so {error!r} is a lie"  # noqa: PT017
-                    return case, reply, known
-            if not wire.struck:
-                break  # every request was broken once, and those that only prepare were repeated
-        raise AssertionError("no request of send_reply could be broken after it sent")
-
-    def _never_arrived(self, stage: Stage, case: CaseRef | None = None) -> tuple[CaseRef, ApprovedReply, str]:
-        """A reply whose first request was lost on its way."""
-        wanted = case or stage.open_case()
-        reply, known = stage.reply(wanted), key()
-        before = len(stage.gone_out(wanted))
-        adapter, wire = stage.wired(self.base_url_key)
-        wire.strike(_named("reset").strike_before, times=None)
-        with pytest.raises((Ambiguous, Retry)):
-            adapter.send_reply(reply, known)
-        assert len(stage.gone_out(wanted)) == before
-        return wanted, reply, known
 
     def _break(self, stage: Stage, form: Form, number: int, *, after: bool) -> bool:
         """Break the `number`-th request of a send; False when it made fewer."""
@@ -278,31 +164,3 @@ class Sending(ContractBase):
             assert not (isinstance(found, Found) and not out), f"{where}: found what is not there"
             assert not (isinstance(found, ProvenAbsent) and out), f"{where}: it is there, yet proven absent"
         return struck > 0
-
-    def _arrive_late(self, stage: Stage, number: int) -> bool:
-        case, reply = self._approved(stage)
-        known, arrive, arrived = key(), threading.Event(), threading.Event()
-
-        def hold(struck: Struck) -> None:
-            if arrive.wait(LATE_WITHIN_S):
-                struck.forward()
-            arrived.set()
-
-        adapter, wire = stage.wired(self.base_url_key, self.impatient)
-        wire.strike(hold, at=number)
-        attempted = stage.crm.clock.now()
-        with suppress(Ambiguous, Retry):
-            adapter.send_reply(reply, known)
-        if not wire.struck:
-            return False
-        found = stage.another().find_reply(reply, known, attempted)
-        before = len(stage.gone_out(case))
-        arrive.set()
-        assert arrived.wait(LATE_WITHIN_S)
-        if isinstance(found, ProvenAbsent):
-            assert len(stage.gone_out(case)) == before == 0, "proven absent, and then it arrived"
-        return True
-
-
-def _named(name: str) -> Form:
-    return next(form for form in FORMS if form.name == name)

@@ -27,6 +27,7 @@ class MockContract(AdapterContract):
     impatient: ClassVar = {"timeout_s": 0.4}
     within_s = 12.0
     rate_limits = ((429, {"Retry-After": "7"}, {"code": "rate_limited"}), (429, {}, {"status": 429}))
+    daily_limits = ((429, {"Retry-After": "40000"}, {"code": "daily"}),)
     samples = Path(__file__).parent / "samples"
     budget: ClassVar = {"read_case": 1, "write_draft": 1, "send_reply": 1, "changed_since": 1}
 
@@ -86,6 +87,11 @@ class TestForeign(MockContract):
 @pytest.mark.kit
 class TestTokens(MockContract):
     variant = "tokens"
+
+
+@pytest.mark.kit
+class TestMarked(MockContract):
+    variant = "marked"
 
 
 def test_every_profile_is_put_to_the_contract() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from crm_bridge.contract import CaseRef, ForeignRef, Merged, NotACase, NotYet, Unsupported
-from crm_bridge.contract.capabilities import SendMarker
+from crm_bridge.contract import CaseRef, ForeignRef, Merged, NotACase, NotYet, Retry, Unsupported
+from crm_bridge.kit.emulation import FaultRule
 from crm_bridge_mock.profiles import PROFILES
 
 from .conftest import AGENT, Pair
@@ -139,7 +140,6 @@ def test_what_a_profile_cannot_do_is_unsupported(connect: Connect, profile: str)
     if capabilities.sends != "bridge":
         with pytest.raises(Unsupported):
             pair.adapter.send_reply(pair.reply(case), "k")
-    assert capabilities.send_marker is not SendMarker.METADATA
 
 
 def test_the_wrong_profile_is_diagnosed(native: Pair) -> None:
@@ -152,3 +152,16 @@ def test_the_examples_can_be_read(native: Pair) -> None:
     for row in native.crm.desk.cases(AGENT):
         assert native.read(CaseRef(id=row["id"])).messages
     assert native.adapter.list_articles(None).items
+
+
+def test_a_daily_limit_lasts_until_the_day_is_over_or_is_looked_at_hourly(native: Pair) -> None:
+    case = native.open_case()
+    native.crm.clock.stop_at(native.crm.clock.now().replace(hour=23, minute=20))
+    native.crm.faults.add(FaultRule(rate_limit="daily"), FaultRule(rate_limit="daily"))
+    for moment, wait in ((None, timedelta(minutes=40)), (9, timedelta(hours=1))):
+        if moment is not None:
+            native.crm.clock.stop_at(native.crm.clock.now().replace(hour=moment))
+        with pytest.raises(Retry) as raised:
+            native.adapter.read_case(case)
+        assert abs(raised.value.after - wait) <= timedelta(minutes=1)
+    assert native.read(case).case == case

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from crm_bridge.contract import CaseRef
+from crm_bridge.contract import Attachment, CaseRef
 
 
 class CannotYet:
     """Every optional word of `EmulatedCrm`; what they mean is said there."""
 
     longest_text: int | None = None
+
+    def customer_attaches(self, case: CaseRef, body: str, files: Sequence[Attachment]) -> str | None:
+        return None
 
     def merge(self, case: CaseRef, into: CaseRef) -> bool:
         return False
