@@ -65,6 +65,20 @@ def declared_capabilities(name: str) -> Mapping[str, Capabilities]:
     return declared
 
 
+def app_values(name: str, connection_config: Mapping[str, Any], public_url: str, connection: str) -> Mapping[str, str]:
+    """What of an installation stands in the files an adapter deploys into its CRM, by name.
+
+    `public_url` and `connection` for all of them; the rest is what the function `app_values(config)` of the module its
+    entry point names makes of the connection's table. Raises `InvalidConfig`.
+    """
+    build = _load(ADAPTER_GROUP, "adapter", name)
+    own: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = getattr(
+        sys.modules[build.__module__], "app_values", None
+    )
+    common = {"public_url": public_url.rstrip("/"), "connection": connection}
+    return {**common, **(own(connection_config) if own is not None else {})}
+
+
 def adapter_folder(name: str) -> Path | None:
     """Where an adapter's package lies, with what it ships besides code; None when it is no package on disk.
 

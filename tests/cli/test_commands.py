@@ -192,7 +192,7 @@ def test_adapters_refuses_a_name_nobody_installed() -> None:
 
 def test_help_lists_only_what_is_built() -> None:
     done = CliRunner().invoke(main, ["--help"])
-    for absent in ("explain", "replay", "setup", "pause"):
+    for absent in ("explain", "replay", "pause"):
         assert absent not in done.output
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "db": "crm_bridge.cli.database",
     "check": "crm_bridge.cli.check",
     "doctor": "crm_bridge.cli.doctor",
+    "setup": "crm_bridge.cli.setup",
     "adapters": "crm_bridge.cli.adapters",
     "emulate": "crm_bridge.cli.emulate",
     "prove": "crm_bridge.cli.prove",
