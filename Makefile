@@ -1,6 +1,6 @@
 # Each target makes .venv by itself with the Python it finds (3.11+) and can be run again at once.
 .DELETE_ON_ERROR:
-.PHONY: demo test test-install check kit acceptance proof stories fix clean
+.PHONY: demo test test-install test-crm-apps check kit acceptance proof stories fix clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -21,21 +21,29 @@ test: $(VENV)/.dev
 test-install: $(VENV)/.dev
 	$(PYTEST) -m install $(ARGS)
 
+# What is deployed into the CRMs, with Node 20.19 or newer: lint, unit tests, and every page state in Chromium.
+APPS := $(wildcard adapters/*/crm_app)
+test-crm-apps: $(VENV)/.dev
+	@command -v npm >/dev/null || { echo "the tests of what is deployed into the CRMs need Node 20.19 or newer with npm"; exit 1; }
+	@for app in $(APPS); do echo "$$app: installing, about a minute …"; \
+		( cd $$app && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent check && node preview/build.mjs --check ) || exit 1; done
+	$(PYTEST) -m crm_apps $(ARGS)
+
 # The runs with a stopwatch: kills, stopped workers, a CRM in trouble. Minutes long.
 acceptance: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/acceptance -p no:randomly $(ARGS)
 
-# The adapter kit's own proofs: the contract in every profile, broken adapters, stories.
+# The adapter kit's own proofs: the contract in every profile, broken adapters, bugs that stories find.
 kit: $(VENV)/.dev
 	$(PYTEST) -m kit $(ARGS)
 
-# What the embedded CRM's adapter has proven, recorded anew after a change of its code or of the contract's rules.
+# What the adapters have proven, recorded anew after a change of its code or of the contract's rules.
 proof: $(VENV)/.dev
-	$(PYTEST) tests/adapters/mock/test_contract.py -m "kit or not kit" -p no:randomly \
+	$(PYTEST) $(wildcard tests/adapters/*/test_contract.py) -m "kit or not kit" -p no:randomly \
 		-p crm_bridge.testing.recording --record-proof
 	$(BIN)/python docs/generate.py --write
 
-# Random stories of customers, agents and crashes; more with ARGS="--stories 10000 --full 500".
+# Random stories of customers, agents and crashes until one breaks; so many with ARGS="--stories 2000 --full 150".
 stories: $(VENV)/.dev
 	$(BIN)/python -m crm_bridge.testing.stories $(ARGS)
 

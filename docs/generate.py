@@ -87,6 +87,10 @@ def visible_states() -> str:
     rows = [_seen(state) for state in DraftState if visible.VISIBLE[state] is not StateKind.NO_DRAFT]
     late = visible.kind_words(StateKind.DECIDED_TOO_LATE)
     rows.append(("a decision on an older revision", code(StateKind.DECIDED_TOO_LATE), late.sentence, late.action))
+    rows += [
+        (f"{code(state)}, {code(reason)}", code(visible.VISIBLE[state]), words.sentence, words.action)
+        for (state, reason), words in visible.BY_REASON.items()
+    ]
     settled = [state for state in DraftState if state in visible.SETTLED_REASONS]
     return table(["state of the draft", "kind", "sentence", "action"], rows + [_seen(state) for state in settled])
 
@@ -128,7 +132,7 @@ def _described(command: click.Command, name: str) -> str:
 
 def _option(option: click.Option) -> tuple[str, str, str]:
     value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('x')))}"
-    default = code(str(option.default)) if option.show_default else ""
+    default = code(str(option.default)) if option.show_default else "required" if option.required else ""
     return code(option.opts[0] + value.replace("INTEGER RANGE", "NUMBER")), default, option.help or ""
 
 

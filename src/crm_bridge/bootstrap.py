@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_bridge.assistants import build_assistant, detect_language
+from crm_bridge.assistants import Assistant, build_assistant, detect_language
 from crm_bridge.contract import InvalidConfig
 from crm_bridge.core.policy import ConnectionPolicy, GuardPolicy, MaskingPolicy, QualityPolicy, Voice
+from crm_bridge.kit.schemas import NO_KNOWN_KEY
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
 from crm_bridge.registry import load_adapter
-from crm_bridge.settings import ConnectionSettings, Settings, load_settings
+from crm_bridge.settings import CONNECTION_KEYS, ConnectionSettings, Settings, load_settings
 from crm_bridge.store import connections, migrate
 from crm_bridge.store.database import Store, StoreUnavailable, connect, pin_keys
 from crm_bridge.store.embedded import EmbeddedServer
@@ -84,7 +86,7 @@ def bootstrap(settings: Settings | None = None, *, database: Database | None = N
         runtime = Runtime(
             store=store,
             connections=MappingProxyType(joined),
-            assistant=build_assistant(settings.assistant, settings.network),
+            assistant=_assistant(settings),
             detect_language=detect_language,
         )
         undo.pop_all()
@@ -98,7 +100,7 @@ def open_store(settings: Settings, url: str) -> Store:
         status = migrate.status(store.engine)
     except sa.exc.OperationalError as error:
         store.close()
-        raise StoreUnavailable("the database cannot be reached; see database_url") from error
+        raise StoreUnavailable("it does not answer, or refuses us") from error
     if not status.up_to_date:
         store.close()
         raise migrate.SchemaOutdated(
@@ -108,12 +110,27 @@ def open_store(settings: Settings, url: str) -> Store:
     return store
 
 
+def _assistant(settings: Settings) -> Assistant:
+    try:
+        return build_assistant(settings.assistant, settings.network)
+    except InvalidConfig as error:
+        raise settings.in_assistant(error) from error
+
+
+def _with_our_keys(error: InvalidConfig) -> InvalidConfig:
+    """An adapter knows its own keys only: a mistyped one of ours looks like a wrong one of its own."""
+    near = get_close_matches(error.path, CONNECTION_KEYS, n=1)
+    if not near or not error.expected.startswith(f"{NO_KNOWN_KEY};"):
+        return error
+    return InvalidConfig(error.path, f"{NO_KNOWN_KEY} (did you mean {near[0]}?)", error.origin)
+
+
 def _join(settings: Settings, store: Store, wanted: ConnectionSettings) -> ConnectionRuntime:
     services = services_for(store, connection=wanted.name, public_url=settings.public_url, network=settings.network)
     try:
         adapter = load_adapter(wanted.adapter, wanted.adapter_config, settings.public_url, services)
     except InvalidConfig as error:
-        raise settings.in_connection(wanted.name, error) from error
+        raise settings.in_connection(wanted.name, _with_our_keys(error)) from error
 
     def register(transaction: sa.Connection) -> datetime:
         connections.register(

@@ -101,6 +101,11 @@ def emulator_command(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", _installed(EMULATOR_GROUP)[name].module)
 
 
+def emulator_page(name: str) -> str:
+    """The path of an emulator's page for agents; "" where it has none. Raises `InvalidConfig`."""
+    return str(getattr(load_emulator(name), "agents_page", ""))
+
+
 def _installed(group: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):

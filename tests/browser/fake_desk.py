@@ -122,6 +122,7 @@ class FakeDesk:
                     }
                 ],
                 "flags": list(flags),
+                "blocked": any(flag["severity"] == "blocking" for flag in flags),
                 "addressing": {
                     "channel": "email",
                     "sender": "support@example.com",

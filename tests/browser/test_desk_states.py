@@ -72,6 +72,16 @@ def test_a_finding_is_said_once_in_whole_sentences_and_names_cases_by_number(
     page = open_page(served.case(case_id))
     expect(page.locator("#state .sentence")).to_have_text("No draft: the data of this case is not good enough.")
     expect(page.locator("#state .remarks")).to_contain_text("Other open cases look the same: 1004.")
+    expect(page.locator("#state .remarks a")).to_have_attribute("href", f"/desk/cases/{other}")
+
+
+def test_a_draft_that_has_to_be_looked_at_first_is_told_apart_in_the_inbox(served: Served, open_page: OpenPage) -> None:
+    flag = {"code": "amount_unfounded", "severity": "blocking", "detail": "In no source.", "excerpt": "EUR 49.90"}
+    served.desk.put(StateKind.READY, subject="Odd", flags=[flag])
+    served.desk.put(StateKind.READY, subject="Fine")
+    page = open_page(served.url + "/desk/")
+    expect(page.locator(".row", has_text="Odd")).to_contain_text("Look first")
+    expect(page.locator(".row", has_text="Fine")).not_to_contain_text("Look first")
 
 
 def test_the_inbox_shows_first_what_waits_for_me_and_can_show_only_that(served: Served, open_page: OpenPage) -> None:

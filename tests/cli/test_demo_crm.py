@@ -88,6 +88,18 @@ def test_an_emulator_that_does_not_say_its_configuration_is_named(
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize(("name", "path"), [("mock", "/desk/"), ("salesforce", "/desk/")])
+def test_the_page_that_is_opened_is_the_emulators_own(name: str, path: str, tmp_path: Path) -> None:
+    crm = played(tmp_path, name)
+    assert (crm.has_desk, crm.page) == (True, f"{crm.base_url}{path}")
+
+
+def test_an_emulator_without_a_page_is_shown_by_its_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(demo_crm, "emulator_page", lambda _name: "")
+    crm = played(tmp_path)
+    assert (crm.has_desk, crm.page) == (False, crm.base_url)
+
+
 def test_two_crms_are_not_mixed_in_one_directory(tmp_path: Path) -> None:
     kept = tmp_path / "demo.toml"
     check_same("acme", kept)

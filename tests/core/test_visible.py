@@ -47,6 +47,12 @@ def test_an_approval_that_was_taken_back_leaves_a_draft_that_is_ready_and_says_w
     assert found.action != ready.action
 
 
+def test_a_draft_that_waits_for_a_silent_assistant_says_so() -> None:
+    found = visible.words(DraftState.DRAFTING, visible.DraftWaits.FOR_ASSISTANT)
+    assert "not answering" in found.sentence
+    assert found != visible.words(DraftState.DRAFTING)
+
+
 def test_an_unknown_reason_reads_as_technical() -> None:
     technical = visible.no_draft_words(NoDraftReason.TECHNICAL.value)
     assert visible.words(DraftState.REFUSED, "something new") == technical

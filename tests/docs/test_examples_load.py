@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from crm_bridge.assistants import build_assistant
 from crm_bridge.contract import Network
@@ -21,6 +23,7 @@ from crm_bridge.store.encryption import new_key
 if TYPE_CHECKING:
     from conftest import Block
 
+EXAMPLES = ("crm-bridge.example.toml", "salesforce.toml")
 SMALLEST = """
 public_url = "https://bridge.example.com"
 [security]
@@ -41,15 +44,21 @@ def test_every_configuration_on_the_pages_is_accepted(blocks: list[Block], tmp_p
         load_fragment(block.text, tmp_path, block.place)
 
 
-def test_the_example_to_deploy_is_accepted(tools: Any, tmp_path: Path) -> None:
-    load_fragment((tools.ROOT / "config/crm-bridge.example.toml").read_text("utf-8"), tmp_path, "the example")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_to_deploy_is_accepted(name: str, tools: Any, tmp_path: Path) -> None:
+    load_fragment((tools.ROOT / "config" / name).read_text("utf-8"), tmp_path, name)
 
 
-def test_every_key_said_in_a_comment_of_the_example_exists(tools: Any, tmp_path: Path) -> None:
+def test_every_example_to_deploy_is_known(tools: Any) -> None:
+    assert {file.name for file in (tools.ROOT / "config").glob("*.toml")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_key_said_in_a_comment_of_an_example_exists(name: str, tools: Any, tmp_path: Path) -> None:
     """Commented-out keys are what people uncomment."""
-    text = (tools.ROOT / "config/crm-bridge.example.toml").read_text("utf-8")
+    text = (tools.ROOT / "config" / name).read_text("utf-8")
     uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", text.replace('\nkind = "offline"\n', "\n"), flags=re.MULTILINE)
-    load_fragment(uncommented, tmp_path, "the example, uncommented")
+    load_fragment(uncommented, tmp_path, f"{name}, uncommented")
 
 
 def load_fragment(text: str, folder: Path, place: str) -> None:
@@ -93,7 +102,16 @@ def with_secrets_from(node: Any, folder: Path, key: str = "") -> Any:
 def secret_for(key: str) -> str:
     if key == "encryption_keys":
         return new_key()
+    if key == "private_key":
+        return private_key()
     return "postgresql://user@db.example.com/bridge" if key == "database_url" else new_secret()
+
+
+def private_key() -> str:
+    """A key as PEM; nothing is signed with it."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    kinds = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return made.private_bytes(serialization.Encoding.PEM, *kinds).decode()
 
 
 def secrets_in(node: Any, key: str = "") -> dict[str, str]:

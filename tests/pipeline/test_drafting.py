@@ -256,7 +256,7 @@ def test_what_an_agent_asked_for_survives_another_message_of_the_customer(world:
 
 
 @pytest.mark.parametrize("trouble", [Retry, Reauthenticate])
-def test_an_assistant_that_is_down_backs_off_the_case_and_pauses_no_connection(
+def test_an_assistant_that_is_down_counts_against_no_case_and_pauses_no_connection(
     world: World, trouble: type[Retry] | type[Reauthenticate]
 ) -> None:
     def down(_context: MaskedContext) -> Proposal:
@@ -266,31 +266,13 @@ def test_an_assistant_that_is_down_backs_off_the_case_and_pauses_no_connection(
     case = world.open_case()
     world.work()
     assert world.status().paused_until is None
-    item = world.sql(
-        "select failures, not_before > clock_timestamp() as waits from work_items where ref_id = :r", r=case
-    )
-    assert (item[0].failures, item[0].waits) == (1, True)
+    item = world.sql("select failures, wake_at > clock_timestamp() as waits from work_items where ref_id = :r", r=case)
+    assert (item[0].failures, item[0].waits) == (0, True)
     assert world.view(case).state.kind == "drafting"
     world.assistant.answer = None
     world.wake_now(case)
     world.settle()
     assert world.states(case) == ["written"]
-
-
-def test_an_assistant_that_stays_down_leaves_the_case_to_a_person_who_is_told(world: World) -> None:
-    def down(_context: MaskedContext) -> Proposal:
-        raise Retry("down", code="assistant_down")
-
-    world.assistant.answer = down
-    case = world.open_case()
-    for _ in range(9):
-        world.work()
-        world.wake_now(case)
-    world.settle()
-    assert reason_shown(world, case) == ("no_draft", "technical")
-    assert set(world.events(case)) == {("dead", "assistant_down")}
-    assert len(world.assistant.seen) == 8
-    assert world.balance().balances
 
 
 def test_an_answer_that_cannot_be_used_is_no_draft_with_an_id(world: World) -> None:

@@ -92,7 +92,7 @@ def test_config_is_searched_for_in_order(tmp_path: Path, monkeypatch: pytest.Mon
     assert load_settings(None, ENVIRON).public_url == "https://bridge.example.com"
     (tmp_path / "other.toml").write_text(SMALL.replace("bridge.example", "other.example"))
     assert load_settings(None, {**ENVIRON, "CRM_BRIDGE_CONFIG": "other.toml"}).public_url == "https://other.example.com"
-    with pytest.raises(InvalidConfig, match="FileNotFoundError"):
+    with pytest.raises(InvalidConfig, match="there is no such file"):
         load_settings(None, {"CRM_BRIDGE_CONFIG": "nowhere.toml"})
 
 
@@ -204,6 +204,21 @@ def test_an_adapters_complaint_gets_its_full_path_and_origin(load: Any) -> None:
     error = settings.in_connection("support-emea", InvalidConfig("webhook_secrets.0", "a secret"))
     assert error.path == "connections.support-emea.webhook_secrets.0"
     assert error.origin.endswith("bridge.toml:7")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("public_url", "public_uri", "did you mean public_url?"),
+        ("encryption_keys", "encryption_key", "did you mean encryption_keys?"),
+        ('adapter = "mock"', 'adapter = "mock"\nguard = { blokcing = [] }', "did you mean blocking?"),
+    ],
+)
+def test_a_mistyped_key_is_told_what_was_meant_and_what_there_is(load: Any, old: str, new: str, said: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load(SMALL.replace(old, new) + ("" if "public" not in old else 'public_url = "https://x.example"\n'))
+    assert said in caught.value.expected
+    assert "expected one of" in caught.value.expected
 
 
 SEGMENTS = st.sampled_from(["ASSISTANT", "CONNECTIONS", "DEMO", "KIND", "A", "", "LISTEN", "É"])

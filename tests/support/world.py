@@ -191,6 +191,7 @@ class World:
             crm.deliver()
         self.assistant.answer = self.assistant.before = None
         self.assistant.seen.clear()
+        self.runtime.assistant_watch.answered()
 
         def work(transaction: sa.Connection) -> None:
             for statement in _AT_REST:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from crm_bridge_mock.emulator.desk import desk_pages
+from crm_bridge_mock.emulator.desk import desk_pages, not_found
 from crm_bridge_mock.emulator.desk.safety import add_document_headers
 from crm_bridge_mock.emulator.desk_api import check_browser
 from crm_bridge_mock.emulator.problems import of_http_error, problem
@@ -48,7 +49,13 @@ def create_app(*, desk: Desk, routes: Sequence[Blueprint], allowed_hosts: frozen
 def _refused(error: HTTPException) -> AnyResponse:
     if error.code is not None and error.code < 400:
         return error.get_response()
+    if error.code == HTTPStatus.NOT_FOUND and request.path.startswith("/desk/") and not _is_api(request.path):
+        return not_found(error)
     return respond(of_http_error(error))
+
+
+def _is_api(path: str) -> bool:
+    return path.startswith("/desk/api/")
 
 
 def _broken(error: Exception) -> Response:

@@ -39,6 +39,7 @@ class MockCrm(Emulator):
     """
 
     api = "api"
+    agents_page = "/desk/"
     rate_limits = (RateLimit(name="daily", calls=1_000_000, per_s=86_400),)
 
     def __init__(

@@ -49,6 +49,9 @@ AUTOMATIC = "automatic"
 _ASKS_FOR_REPLY = frozenset({"no_draft", "rejected"})
 """States that end with the agent's own reply, of which the bridge has nothing more to say."""
 
+_DECIDED = frozenset({"sending", "sent", "could_not_send", "unconfirmed", "handed_over", "rejected"})
+"""States that somebody's decision led to."""
+
 _READY = "A draft is ready."
 _HAND_OVER = "A draft is ready to hand over."
 _DECIDE = "Accept, edit or reject it."
@@ -103,7 +106,7 @@ def summary(view: CaseRecords) -> dict[str, Any]:
     public = [item for item in view.messages if item["public"]]
     last = public[-1] if public else None
     draft = view.draft
-    brief = {"id": draft["draft_id"], "revision": draft["revision"], "status": view.draft_status} if draft else None
+    brief = _brief(draft, view.draft_status) if draft else None
     return {
         **{name: view.case[name] for name in _CASE_FIELDS},
         "state": _state(view, next((item for item in reversed(public) if not item["headers"]), None)),
@@ -111,6 +114,15 @@ def summary(view: CaseRecords) -> dict[str, Any]:
         "last_message_at": last["sent_at"] if last else view.case["created_at"],
         "last_author": _author(last) if last else None,
     }
+
+
+def _brief(draft: Mapping[str, Any], status: str) -> dict[str, Any]:
+    return {"id": draft["draft_id"], "revision": draft["revision"], "status": status, "blocked": _blocked(draft)}
+
+
+def _blocked(draft: Mapping[str, Any]) -> bool:
+    """A remark on it has to be acknowledged before it can be sent."""
+    return any(flag["severity"] == "blocking" for flag in draft["flags"])
 
 
 def message(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,9 +168,17 @@ def _draft(view: CaseRecords) -> dict[str, Any] | None:
         # Once somebody has decided, what they approved is what is on its way.
         "text": draft["text"] if view.draft_status == LIVE else draft.get("approved_text") or draft["text"],
         "status": view.draft_status,
+        "blocked": _blocked(draft),
         "changed_at": draft["changed_at"],
-        "decided_by": decision["agent"]["name"] if decision else "",
+        "decided_by": decision["agent"]["name"] if decision else _decided_by(view),
     }
+
+
+def _decided_by(view: CaseRecords) -> str:
+    """Where the bridge decides it says by whom; before that, and for a draft it speaks of no more, nobody has."""
+    told = view.case["state"] or {}
+    of_this = view.draft is not None and told.get("draft_id") == view.draft["draft_id"]
+    return str(told.get("by") or "") if of_this and told.get("kind") in _DECIDED else ""
 
 
 _WITHOUT_STATES = {
@@ -205,7 +225,7 @@ def _untold(view: CaseRecords, last: Mapping[str, Any] | None) -> dict[str, Any]
     if view.draft is not None and view.draft_status == "written":
         by_agent = view.profile.capabilities.sends is Sends.AGENT
         return {"kind": "ready", "sentence": _HAND_OVER if by_agent else _READY, "action": _DECIDE}
-    return {"kind": "drafting", "sentence": "Waiting for the reply assistant."}
+    return {"kind": "drafting", "sentence": "A reply is being drafted."}
 
 
 def decides_here(profile: Profile) -> bool:

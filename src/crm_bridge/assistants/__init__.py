@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crm_bridge.assistants.checking import diagnosed
 from crm_bridge.assistants.http import build_http
 from crm_bridge.assistants.language import detect_language, primary_code
 from crm_bridge.assistants.offline import OfflineAssistant
@@ -25,6 +26,7 @@ __all__ = [
     "Usage",
     "build_assistant",
     "detect_language",
+    "diagnosed",
     "primary_code",
 ]
 

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crm_bridge.assistants.answers import abstention, named_errors, proposal, unusable
+from crm_bridge.assistants.checking import CHECK, MAX_CHECK_S, TEST_CONTEXT, tried
 from crm_bridge.assistants.prompt import newest_that_fit
 from crm_bridge.assistants.protocol import Abstention, Proposal
 from crm_bridge.assistants.schemas import PROTOCOL_VERSION, AnswerSchema, HttpConfigSchema
-from crm_bridge.contract import Delivery, InvalidDelivery, Network, Reauthenticate, VerificationFailed
+from crm_bridge.contract import Delivery, Diagnosis, InvalidDelivery, Network, Reauthenticate, VerificationFailed
 from crm_bridge.core.masking import MaskedContext
 from crm_bridge.kit.http import Answer, Effect, HttpClient
 from crm_bridge.kit.parsing import parse_json
@@ -42,6 +43,19 @@ class HttpAssistant:
 
     def draft(self, context: MaskedContext) -> Proposal | Abstention:
         """See `Assistant.draft`. `Reauthenticate` also when the response is not signed by our secret."""
+        return self._ask(context, self.timeout_s)
+
+    def diagnose(self) -> Diagnosis:
+        """See `Checkable`: a signed test question, and whether its answer is signed by the same secret."""
+
+        def call() -> Diagnosis:
+            self._ask(TEST_CONTEXT, min(self.timeout_s, MAX_CHECK_S))
+            detail = "It answers a test question, and both sides take each other's signature."
+            return Diagnosis(check=CHECK, status="ok", detail=detail)
+
+        return tried(call)
+
+    def _ask(self, context: MaskedContext, total_s: float) -> Proposal | Abstention:
         message_id = f"msg_{random_source.token_hex(16)}"
         body = json.dumps(request_json(context), ensure_ascii=False).encode("utf-8", "replace")
         signed = sign_webhook(self.secrets[0], message_id=message_id, at=datetime.now(UTC), body=body)
@@ -54,6 +68,7 @@ class HttpAssistant:
                 effect=Effect.IDEMPOTENT,
                 body=body,
                 headers={"Content-Type": "application/json", **signed},
+                total_s=total_s,
             )
         self._check_signature(answer, message_id)
         return _read(answer.body, context)

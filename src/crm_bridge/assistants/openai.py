@@ -15,6 +15,7 @@ import httpx2
 from openai import APIConnectionError, OpenAI, OpenAIError, omit
 
 from crm_bridge.assistants.answers import abstention, named_errors, proposal, unusable
+from crm_bridge.assistants.checking import CHECK, MAX_CHECK_S, tried
 from crm_bridge.assistants.openai_transport import BoundedTransport
 from crm_bridge.assistants.prompt import Prompt, build_prompt
 from crm_bridge.assistants.protocol import Abstention, Proposal, Usage
@@ -24,9 +25,9 @@ from crm_bridge.assistants.schemas import (
     OpenAIConfigSchema,
     model_answer_json_schema,
 )
-from crm_bridge.contract import InvalidDelivery, Network, OutboundError, Permanent
+from crm_bridge.contract import Diagnosis, InvalidDelivery, Network, OutboundError, Permanent
 from crm_bridge.core.masking import MaskedContext
-from crm_bridge.kit.http import HttpClient
+from crm_bridge.kit.http import Effect, HttpClient
 from crm_bridge.kit.parsing import parse_json
 from crm_bridge.kit.schemas import load_config, load_payload
 
@@ -34,6 +35,8 @@ MAX_ANSWER_BYTES = 1_000_000
 _OFFICIAL_HOST = "https://api.openai.com/"
 _SCHEMA_REFUSED = frozenset({"http_400", "http_422"})
 _MIN_SECOND_TRY_S = 1.0
+_NO_LIST = frozenset({"http_404", "http_405", "http_501", "oversize"})
+"""How a compatible server says that it has no list of models, or too long a one."""
 
 _COMPLETION = CompletionSchema()
 _MODEL_ANSWER = ModelAnswerSchema()
@@ -57,6 +60,7 @@ class OpenAIAssistant:
     """Asks one model of one server. `timeout_s` bounds a draft, a second try without structured output included."""
 
     sdk: OpenAI
+    client: HttpClient
     model: str
     timeout_s: float
     limits: Mapping[str, Any]
@@ -71,6 +75,22 @@ class OpenAIAssistant:
             body = self._ask(prompt, _response_format(self.structured_output, prompt), ends_at)
         completion = _loaded(_COMPLETION, body, "assistant_schema")
         return self._read(completion, prompt, context)
+
+    def diagnose(self) -> Diagnosis:
+        """See `Checkable`: the list of its models, which costs nothing."""
+        return tried(self._look)
+
+    def _look(self) -> Diagnosis:
+        asked_within = min(self.timeout_s, MAX_CHECK_S)
+        try:
+            self.client.call("assistant_models", "GET", "/models", effect=Effect.READ, total_s=asked_within)
+        except Permanent as error:
+            if error.code not in _NO_LIST:
+                raise
+            detail = f"It was reached. It lists no models ({error.code}), so credentials and model are unproven."
+            return Diagnosis(check=CHECK, status="warning", detail=detail, action="Look at the first draft.")
+        detail = f"It was reached and takes our key. Whether it drafts with {self.model} shows at the first draft."
+        return Diagnosis(check=CHECK, status="ok", detail=detail)
 
     def _ask(self, prompt: Prompt, response_format: Any, ends_at: float) -> bytes:
         """The raw completion. A server that does not know structured output is asked once more without it."""
@@ -150,6 +170,7 @@ def build_openai(config: Mapping[str, Any], network: Network) -> OpenAIAssistant
     )
     return OpenAIAssistant(
         sdk=sdk,
+        client=client,
         model=loaded["model"],
         timeout_s=loaded["timeout_s"],
         limits=_limits(base_url, loaded["max_output_tokens"], loaded["temperature"]),

@@ -26,8 +26,9 @@ DATA_DIR_VARIABLE = "CRM_BRIDGE__DATA_DIR"
 @config_option
 @json_option
 def adapters(name: str | None, config: Path | None, as_json: bool) -> None:
-    """What each installed adapter (or only NAME) declares, and what of it is proven: on the emulator, live, or not yet.
+    """What each adapter, or only NAME, declares and has proven.
 
+    Each capability is proven on the emulator, live, or not yet.
     Live proofs are those that `prove` left in the configuration's data_dir, and those an adapter ships.
     """
     known = adapter_names()

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded
+from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded_for_a_person
 from crm_bridge.cli.joined import joined
 from crm_bridge.store import inbox
 from crm_bridge.store.inbox import Balance
@@ -20,8 +20,8 @@ from crm_bridge.store.inbox import Balance
 @config_option
 @json_option
 def check(config: Path | None, as_json: bool) -> None:
-    """Check the configuration and count every event: nothing may have disappeared."""
-    settings = loaded(config)
+    """Check the configuration; count every event. Nothing may have disappeared."""
+    settings = loaded_for_a_person(config)
     with joined(settings) as runtime:
         balances = [
             runtime.store.run(lambda transaction, name=name: inbox.balance(transaction, name))  # type: ignore[misc]

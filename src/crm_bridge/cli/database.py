@@ -69,6 +69,6 @@ def engine_on(url: str) -> Iterator[sa.Engine]:
     try:
         yield engine
     except sa.exc.OperationalError as error:
-        raise StoreUnavailable(type(error).__name__) from error
+        raise StoreUnavailable("it does not answer, or refuses us") from error
     finally:
         engine.dispose()

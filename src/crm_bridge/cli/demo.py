@@ -42,6 +42,10 @@ NO_KNOWLEDGE = (
     "It has no knowledge articles, and the demo's assistant quotes nothing else: there will be no draft before you set "
     "CRM_BRIDGE__ASSISTANT__KIND to another one."
 )
+NO_DRAFT_YET = (
+    "no draft yet: perhaps the assistant does not answer, and drafts come as soon as it does. Look at it with:"
+    " crm-bridge doctor --config"
+)
 CONFIG_FILE = "demo.toml"
 
 
@@ -80,7 +84,7 @@ class _Demo:
 )
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 def demo(port: int, desk_port: int | None, data_dir: Path, crm: str, faults: Path | None, no_open: bool) -> None:
-    """Bridge, worker, database and an emulated CRM with example cases. Ctrl-C stops all of it."""
+    """The bridge with an emulated CRM and example cases. Ctrl-C stops all of it."""
     check_name(crm)
     console = Console(stderr=False)
     check_faults(faults)
@@ -201,6 +205,25 @@ class _Watch:
             if not self._wait_for(name, url, done):
                 return
             self._console.print(f"[green]✓[/] {name}")
+        if self._wanted.crm.has_desk:
+            self._wait_for_a_draft()
+        if not self._stopping.is_set():
+            self._tell_where()
+
+    def _wait_for_a_draft(self) -> None:
+        """Without one the demo is as usable: its assistant may be another one, and may not run yet."""
+        url, ends = f"{self._wanted.crm.page}api/cases", time.monotonic() + READY_WITHIN_S
+        while not self._stopping.is_set():
+            if self._has_draft(url):
+                self._console.print("[green]✓[/] first draft")
+                return
+            if time.monotonic() > ends:
+                file = escape(str(self._wanted.data_dir / CONFIG_FILE))
+                self._console.print(f"[yellow]![/] {NO_DRAFT_YET} {file}", soft_wrap=True)
+                return
+            self._stopping.wait(POLL_S)
+
+    def _tell_where(self) -> None:
         crm, logs = self._wanted.crm, escape(str(self._wanted.log))
         if not crm.has_desk:
             self._console.print(f"\nThe emulated CRM {crm.name} answers at [bold]{crm.page}[/]", soft_wrap=True)
@@ -220,8 +243,8 @@ class _Watch:
         crm = self._wanted.crm
         bridge = ("bridge", f"{self._wanted.public_url}/readyz", self._answers)
         if crm.has_desk:
-            yield from (("embedded CRM", crm.page, self._answers), bridge)
-            yield "first draft", f"{crm.page}api/cases", self._has_draft
+            named = "embedded CRM" if crm.name == EMBEDDED else f"emulated CRM {crm.name}"
+            yield from ((named, crm.page, self._answers), bridge)
         else:
             yield from ((f"emulated CRM {crm.name}", crm.page, self._is_there), bridge)
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from crm_bridge.cli.supervised import Child
 from crm_bridge.contract import InvalidConfig
-from crm_bridge.registry import adapter_names, declared_capabilities, emulator_command, emulator_names
+from crm_bridge.registry import adapter_names, declared_capabilities, emulator_command, emulator_names, emulator_page
 from crm_bridge.settings import DEMO_CONNECTION
 from crm_bridge.settings.secrets import is_secret_name
 
 EMBEDDED = "mock"
-"""The one with a desk for agents, and with a setting up known beforehand."""
+"""The one whose connection is known beforehand."""
 
 SAYS_WITHIN_S, STOPS_WITHIN_S = 60.0, 10.0
 SECRETS_FOLDER = "crm-secrets"
@@ -44,7 +44,7 @@ class DemoCrm:
     @property
     def has_desk(self) -> bool:
         """Whether agents have a page there."""
-        return self.name == EMBEDDED
+        return bool(emulator_page(self.name))
 
     @property
     def has_knowledge(self) -> bool:
@@ -59,7 +59,7 @@ class DemoCrm:
     @property
     def page(self) -> str:
         """What a person opens, or a program calls."""
-        return f"{self.base_url}/desk/" if self.has_desk else self.base_url
+        return f"{self.base_url}{emulator_page(self.name)}"
 
     @property
     def secret_file(self) -> Path:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 
-from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded
+from crm_bridge.assistants import diagnosed
+from crm_bridge.cli.edge import WRONG, config_option, json_option, loaded_for_a_person
 from crm_bridge.cli.joined import joined
 from crm_bridge.contract import (
     MAY_WRITE,
@@ -32,6 +33,7 @@ from crm_bridge.contract import (
 )
 from crm_bridge.pipeline.runtime import Runtime
 from crm_bridge.settings import Settings
+from crm_bridge.store import inbox
 
 BRIDGE = "bridge"
 """What the checks of our own side are listed under; no connection can have this name and a check of its own."""
@@ -65,8 +67,11 @@ class Line:
 @config_option
 @json_option
 def doctor(connection: str | None, read_only: bool, config: Path | None, as_json: bool) -> None:
-    """Look at credentials, permissions, limits, clock and addresses of CONNECTION, else of all; change nothing."""
-    settings = loaded(config)
+    """Look at CONNECTION, else at all; change nothing.
+
+    Looked at are addresses, clock and assistant, and of each connection credentials, permissions and limits.
+    """
+    settings = loaded_for_a_person(config)
     if connection is not None and connection not in settings.connections:
         known = ", ".join(sorted(settings.connections)) or "none"
         raise InvalidConfig("CONNECTION", f"expected a configured connection ({known})")
@@ -89,12 +94,25 @@ def doctor(connection: str | None, read_only: bool, config: Path | None, as_json
 
 def examined(settings: Settings, runtime: Runtime, names: Sequence[str], *, read_only: bool) -> Iterator[Line]:
     """Every check in the order in which it is made."""
-    for found in (_public_url(settings), _clock(runtime)):
-        yield _line(BRIDGE, found)
+    yield _line(BRIDGE, _public_url(settings))
+    yield _line(BRIDGE, _clock(runtime))
+    yield _line(BRIDGE, diagnosed(runtime.assistant))
     for name in names:
+        if (dead := _dead_events(runtime, name)) is not None:
+            yield _line(name, dead)
         found_there = _diagnosed(runtime.connections[name].adapter)
         for one in _read_only(found_there) if read_only else found_there:
             yield _line(name, one)
+
+
+def _dead_events(runtime: Runtime, name: str) -> Diagnosis | None:
+    dead = runtime.store.run(lambda transaction: inbox.balance(transaction, name)).dead
+    if not dead:
+        return None
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))
+    detail = f"{sum(dead.values())} events ended without their work done: {reasons}."
+    action = "See all counts: crm-bridge check. The next event of such a case tries it again."
+    return Diagnosis(check="dead_events", status="warning", detail=detail, action=action)
 
 
 def _diagnosed(adapter: Adapter) -> Iterator[Diagnosis]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from crm_bridge.contract import InvalidConfig
-from crm_bridge.settings import Settings, load_settings
+from crm_bridge.settings import CONFIG_VARIABLE, DEFAULT_FILE, Settings, load_settings
 from crm_bridge.store.database import StoreUnavailable
 from crm_bridge.store.embedded import EmbeddedDatabaseError
 from crm_bridge.store.migrate import SchemaOutdated
@@ -64,3 +65,19 @@ def loaded(config: Path | None) -> Settings:
     settings = load_settings(config, os.environ)
     configure_logging(settings.log_format)
     return settings
+
+
+def loaded_for_a_person(config: Path | None) -> Settings:
+    """The same for a command that talks to a person: it says which file it found, and logs only what is wrong."""
+    settings = load_settings(config, os.environ)
+    configure_logging(settings.log_format, level=logging.WARNING)
+    if config is None:
+        click.echo(which_configuration(settings), err=True)
+    return settings
+
+
+def which_configuration(settings: Settings) -> str:
+    """What a command that was given no file goes by."""
+    if settings.demo:
+        return f"No configuration file was found ({CONFIG_VARIABLE}, {DEFAULT_FILE}): the demo's defaults apply."
+    return f"The configuration is {os.environ.get(CONFIG_VARIABLE) or DEFAULT_FILE}."

@@ -34,7 +34,10 @@ RENAMED = {"gitignore": ".gitignore"}
     help="The folder it goes into, new or empty; else ./crm-bridge-NAME.",
 )
 def new_adapter(name: str, into: Path | None) -> None:
-    """Make a package for the adapter NAME: installs, is discovered, and its tests say what to write next."""
+    """Make a package for the new adapter NAME.
+
+    It installs and is discovered, and its tests say what to write next.
+    """
     _check_name(name)
     words = _words(name)
     folder = into or Path(words["distribution"])

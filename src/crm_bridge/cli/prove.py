@@ -54,8 +54,9 @@ MAX_WAIT_S = 3600
 )
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 def prove(connection: str, config: Path | None, into: Path, **asked: Any) -> None:
-    """Prove an adapter against the sandbox behind CONNECTION: read, write a test draft, take it away.
+    """Prove an adapter on the sandbox behind CONNECTION.
 
+    It reads, writes a test draft, and takes it away.
     Never on a connection whose environment is "production". Results are kept in data_dir and shown by adapters.
     """
     live = _suite()

@@ -10,7 +10,7 @@ import click
 import structlog
 
 from crm_bridge.bootstrap import environment_for_children, open_database
-from crm_bridge.cli.edge import config_option, loaded, port_option
+from crm_bridge.cli.edge import config_option, loaded, port_option, which_configuration
 from crm_bridge.cli.place import held
 from crm_bridge.cli.supervise import Supervisor
 from crm_bridge.cli.supervised import Child, SupervisorEvent
@@ -27,8 +27,10 @@ log = structlog.get_logger("crm_bridge.supervisor")
 @config_option
 @port_option
 def up(config: Path | None, port: int | None) -> None:
-    """Web and worker (and the embedded database) under one supervisor. Ctrl-C stops all of them."""
+    """Web, worker and embedded database, supervised. Ctrl-C stops all of them."""
     settings = loaded(config)
+    if config is None:
+        log.info("configuration", found=which_configuration(settings))
     with held(settings.data_dir):
         sys.exit(_run(settings, config, port))
 

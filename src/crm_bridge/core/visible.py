@@ -5,6 +5,7 @@ One sentence and one action each. The words live here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -50,6 +51,12 @@ class TakenBack(StrEnum):
 
     CHANGED_THERE = "changed_there"
     UNKNOWN_MESSAGE = "unknown_message"
+
+
+class DraftWaits(StrEnum):
+    """Why a draft that is being made takes longer."""
+
+    FOR_ASSISTANT = "assistant_does_not_answer"
 
 
 _READY = "A draft is ready."
@@ -113,18 +120,24 @@ _BY_STATE: dict[DraftState, Words] = {
     DraftState.GONE: Words(sentence="No draft: it was removed in the CRM.", action="Answer yourself."),
 }
 
-_BY_REASON: dict[tuple[DraftState, str], Words] = {
-    (DraftState.WRITTEN, TakenBack.CHANGED_THERE): Words(
-        sentence=f"{_READY} The accepted reply was not sent, because somebody changed its text in the CRM.",
-        action="Send the text you mean as an edit, or reject the draft.",
-    ),
-    (DraftState.WRITTEN, TakenBack.UNKNOWN_MESSAGE): Words(
-        sentence=f"{_READY} Your reply was not sent, because the message it answers is not in this case.",
-        action="Your text is kept: look at the thread and decide again.",
-    ),
-}
+BY_REASON: Mapping[tuple[DraftState, str], Words] = MappingProxyType(
+    {
+        (DraftState.DRAFTING, DraftWaits.FOR_ASSISTANT): Words(
+            sentence="The assistant is not answering; the draft comes as soon as it does.",
+            action="Write your own reply, or wait.",
+        ),
+        (DraftState.WRITTEN, TakenBack.CHANGED_THERE): Words(
+            sentence=f"{_READY} The accepted reply was not sent, because somebody changed its text in the CRM.",
+            action="Send the text you mean as an edit, or reject the draft.",
+        ),
+        (DraftState.WRITTEN, TakenBack.UNKNOWN_MESSAGE): Words(
+            sentence=f"{_READY} Your reply was not sent, because the message it answers is not in this case.",
+            action="Your text is kept: look at the thread and decide again.",
+        ),
+    }
+)
 
-ENDS_WITH_OWN_REPLY = frozenset({StateKind.NO_DRAFT, StateKind.REJECTED})
+ENDS_WITH_OWN_REPLY = frozenset({StateKind.NO_DRAFT, StateKind.REJECTED, StateKind.SUPERSEDED})
 """Where there was nothing to send, an agent's own reply is the end of it."""
 
 SETTLED_REASONS = MappingProxyType({DraftState.EXPIRED: NoDraftReason.POLICY, DraftState.GONE: NoDraftReason.POLICY})
@@ -134,8 +147,8 @@ SETTLED_REASONS = MappingProxyType({DraftState.EXPIRED: NoDraftReason.POLICY, Dr
 def words(state: DraftState, reason: str = "") -> Words:
     """The sentence and the action of a draft's state. An unknown reason reads as technical."""
     kind = VISIBLE[state]
-    if (state, reason) in _BY_REASON:
-        return _BY_REASON[state, reason]
+    if (state, reason) in BY_REASON:
+        return BY_REASON[state, reason]
     if state in _BY_STATE:
         return _BY_STATE[state]
     if kind is StateKind.NO_DRAFT:

@@ -6,11 +6,15 @@ Owns how unknown keys are taken and how an error finds its path. What a CRM's pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields
 
 from crm_bridge.contract import InvalidConfig, InvalidDelivery
+
+NO_KNOWN_KEY = "is no known key"
+"""How an `InvalidConfig` about a key nobody knows begins."""
 
 
 class PayloadSchema(Schema):
@@ -44,9 +48,23 @@ def load_config(schema: Schema, config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(config)
     except ValidationError as error:
-        path, expected = next(_messages(error.messages))
+        unknown = _unknown_key(schema, config)
+        path, expected = unknown or next(_messages(error.messages))
         raise InvalidConfig(path, expected) from None
     return loaded
+
+
+def _unknown_key(schema: Schema, config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A key nobody knows is named first, one that looks mistyped before others: it is why others are missing."""
+    if schema.unknown != RAISE:
+        return None
+    known = sorted(field.data_key or name for name, field in schema.fields.items() if not field.dump_only)
+    found = [(get_close_matches(str(key), known, n=1), str(key)) for key in config if key not in known]
+    if not found:
+        return None
+    near, key = next((pair for pair in found if pair[0]), found[0])
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return key, f"{NO_KNOWN_KEY}{meant}; expected one of {', '.join(known)}"
 
 
 def load_payload(schema: Schema, payload: object) -> Any:

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 
 from crm_bridge.contract import CaseRef, Permanent
 from crm_bridge.core.lifecycle import DraftState, DraftStep, allows
+from crm_bridge.core.visible import DraftWaits
 from crm_bridge.pipeline import propose, read, send, write
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
+from crm_bridge.pipeline.trouble import AssistantTrouble, case_wait
 from crm_bridge.pipeline.turn import Look, MovedOn, Turn
 from crm_bridge.store import cases, drafts, inbox, queue
 from crm_bridge.store.cases import CaseRow
@@ -24,6 +26,8 @@ from crm_bridge.store.queue import Lease
 EXPIRES_AFTER = timedelta(days=7)
 LOOK_AGAIN = timedelta(seconds=30)
 LOOK_AGAIN_WITHIN = timedelta(minutes=10)
+TOLD_AFTER = timedelta(minutes=1)
+"""A draft that takes longer, because the assistant does not answer, says so."""
 RENEW_BELOW_S = 20.0
 """A step begins with at least so much of the lease left."""
 MAX_STEPS = 25
@@ -43,6 +47,7 @@ class Next(StrEnum):
     EXPIRE = "expire"
     BEGIN = "begin"
     PROPOSE = "propose"
+    TELL = "tell"
     WRITE = "write"
     WITHDRAW = "withdraw"
     SHOW = "show"
@@ -53,7 +58,10 @@ def advance(runtime: Runtime, known: ConnectionRuntime, lease: Lease) -> None:
     """Do all that is due for the case of a lease, and give the lease back. Raises what the adapter raises."""
     case = runtime.store.run(lambda transaction: cases.ensure(transaction, known.name, lease.ref_id))
     lease.case_id = case.id
-    turn = Turn(runtime=runtime, known=known, lease=lease, case_id=case.id, ref=CaseRef(id=lease.ref_id))
+    turn = Turn(
+        runtime=runtime, known=known, lease=lease, case_id=case.id, ref=CaseRef(id=lease.ref_id),
+        asks_in=runtime.assistant_watch.wait(),
+    )  # fmt: skip
     if case.alias_of is not None:
         _forward(turn, case)
         return
@@ -104,10 +112,16 @@ def _next_for_draft(turn: Turn, look: Look, draft: DraftRow) -> Next:
     if look.at - draft.created_at >= EXPIRES_AFTER and allows(state, DraftStep.EXPIRE):
         return Next.EXPIRE
     if state is DraftState.DRAFTING:
+        if turn.asks_in is not None:
+            return Next.TELL if _takes_long(turn.asks_in, look, draft) else _show_or_rest(turn, look)
         return Next.PROPOSE if turn.context is not None else Next.READ
     if state is DraftState.READY and turn.known.policy.mode == "suggest":
         return Next.WRITE if turn.context is not None or draft.content.addressing is not None else Next.READ
     return _show_or_rest(turn, look)
+
+
+def _takes_long(wait: timedelta, look: Look, draft: DraftRow) -> bool:
+    return draft.reason != DraftWaits.FOR_ASSISTANT and look.at + wait - draft.created_at >= TOLD_AFTER
 
 
 def _show_or_rest(turn: Turn, look: Look) -> Next:
@@ -150,6 +164,8 @@ def _do(turn: Turn, look: Look, following: Next) -> bool:
             propose.begin(turn, look, question)
         case Next.PROPOSE:
             _propose(turn, look)
+        case Next.TELL:
+            propose.tell_of_silence(turn)
         case Next.WRITE:
             write.write(turn, look)
         case Next.WITHDRAW:
@@ -160,8 +176,14 @@ def _do(turn: Turn, look: Look, following: Next) -> bool:
 
 
 def _propose(turn: Turn, look: Look) -> None:
+    turn.asks_in = turn.runtime.assistant_watch.wait()
+    if turn.asks_in is not None:
+        return
     try:
         propose.propose(turn, look)
+    except AssistantTrouble as trouble:
+        # A fact about the assistant: the case is at rest until it may be asked again, and goes on with all else.
+        turn.asks_in = trouble.wait
     except Permanent as error:
         propose.give_up(turn, error)
 
@@ -200,7 +222,7 @@ def _rest(turn: Turn) -> bool:
             queue.nudge(transaction, after=turn.wait_until - now.at)
             return True
         propose.mark_covered(turn, transaction, now)
-        due = _due(now)
+        due = _due(turn, now)
         decided = now.draft is not None and now.draft.state is DraftState.APPROVED
         queue.release(transaction, turn.lease, wake_at=due, decided_at=now.at if decided else None)
         if due is not None and due - now.at < timedelta(hours=1):
@@ -210,7 +232,7 @@ def _rest(turn: Turn) -> bool:
     return turn.commit(work)
 
 
-def _due(look: Look) -> datetime | None:
+def _due(turn: Turn, look: Look) -> datetime | None:
     """When this case needs us next although nothing happens."""
     draft = look.draft
     if draft is None:
@@ -219,4 +241,6 @@ def _due(look: Look) -> datetime | None:
         return draft.send_after
     if draft.state is DraftState.UNCONFIRMED:
         return _next_look_back(look)
+    if draft.state is DraftState.DRAFTING and turn.asks_in is not None:
+        return look.at + case_wait(turn.asks_in, look.at - draft.created_at)
     return draft.created_at + EXPIRES_AFTER

@@ -23,12 +23,13 @@ from crm_bridge.core.guard import inspect
 from crm_bridge.core.lifecycle import DraftState, DraftStep
 from crm_bridge.core.masking import MaskedContext, Unmasking, mask
 from crm_bridge.core.quality import check
+from crm_bridge.core.visible import DraftWaits
 from crm_bridge.pipeline.ground import ground
 from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.trouble import AssistantTrouble
 from crm_bridge.pipeline.turn import Look, Turn
 from crm_bridge.pipeline.write import show
-from crm_bridge.store import drafts, inbox, queue, spent
+from crm_bridge.store import cases, drafts, inbox, queue, spent
 from crm_bridge.store.codec import to_json
 from crm_bridge.store.drafts import Content, DraftRow
 from crm_bridge.store.locks import lock_for_transaction
@@ -231,11 +232,20 @@ def _may_ask(turn: Turn, masked: MaskedContext, draft: DraftRow, findings: tuple
 
 
 def _ask(turn: Turn, masked: MaskedContext) -> Proposal | Abstention:
-    queue.renew(turn.runtime.store, turn.lease, lease_s=turn.runtime.assistant.timeout_s + queue.LEASE_S)
+    assistant, watch = turn.runtime.assistant, turn.runtime.assistant_watch
+    watch.admit(call_s=assistant.timeout_s)
     try:
-        return turn.runtime.assistant.draft(masked)
+        queue.renew(turn.runtime.store, turn.lease, lease_s=assistant.timeout_s + queue.LEASE_S)
+        answer = assistant.draft(masked)
     except (Retry, Reauthenticate) as error:
-        raise AssistantTrouble(error) from error
+        raise AssistantTrouble(watch.failed(error)) from error
+    except Permanent:
+        watch.answered()
+        raise
+    finally:
+        watch.let_go()
+    watch.answered()
+    return answer
 
 
 _ABSTAINED = {
@@ -287,6 +297,7 @@ def _keep(
             turn.cipher,
             current,
             DraftStep.PROPOSE,
+            reason="",
             text=text,
             language=answer.language or language or "",
             content=content,
@@ -297,6 +308,17 @@ def _keep(
 
 def _used_sources(masked: MaskedContext, answer: Proposal) -> tuple[Source, ...]:
     return tuple(source for source in masked.sources if source.id in answer.sources)
+
+
+def tell_of_silence(turn: Turn) -> None:
+    """Agents see that this draft waits for an assistant that does not answer."""
+
+    def work(transaction: sa.Connection, now: Look) -> None:
+        if now.draft is not None and now.draft.state is DraftState.DRAFTING:
+            drafts.change(transaction, turn.cipher, now.draft.id, reason=DraftWaits.FOR_ASSISTANT.value)
+            cases.step(transaction, turn.case_id, new_revision=False)
+
+    turn.commit(work)
 
 
 def give_up(turn: Turn, error: Permanent) -> None:

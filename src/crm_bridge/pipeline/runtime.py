@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crm_bridge.assistants import Assistant
 from crm_bridge.contract import Adapter, BridgeError
 from crm_bridge.core.policy import ConnectionPolicy
+from crm_bridge.pipeline.trouble import AssistantWatch
 from crm_bridge.store.database import Store
 
 
@@ -33,6 +34,7 @@ class Runtime:
     connections: Mapping[str, ConnectionRuntime]
     assistant: Assistant
     detect_language: Callable[[str], str | None]
+    assistant_watch: AssistantWatch = field(default_factory=AssistantWatch)
 
     def connection(self, name: str) -> ConnectionRuntime:
         """Raises `UnknownConnection`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -64,6 +64,8 @@ class Turn:
     """Why the covered events mean nothing to us, when they do not."""
     wait_until: datetime | None = None
     """Set when this case has to wait although something is pending."""
+    asks_in: timedelta | None = None
+    """Set while the assistant is not asked: the draft that waits for it is looked at again after that."""
     stale: bool = False
     """What was read is known to be out of date: read again before anything else."""
     refused_write: str = ""

@@ -1,7 +1,8 @@
 """The worker's loop: claim what is due until nothing is, and say what each kind of failure means.
 
 `Retry` and `Reauthenticate` are facts about the connection and pause it; only a case's own failures count against
-the case, which then backs off as a case and after eight of them needs a person.
+the case, which then backs off as a case and after eight of them needs a person. An assistant in trouble never comes
+here: a case that waits for it is at rest (see `trouble`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from crm_bridge.pipeline.advance import advance
 from crm_bridge.pipeline.observe import open_question
 from crm_bridge.pipeline.resolve import resolve
 from crm_bridge.pipeline.runtime import ConnectionRuntime, Runtime
-from crm_bridge.pipeline.trouble import AssistantTrouble
 from crm_bridge.pipeline.turn import MovedOn, Stopped
 from crm_bridge.store import cases, connections, drafts, inbox, queue
 from crm_bridge.store.database import StoreUnavailable, now
@@ -30,9 +30,6 @@ from crm_bridge.store.queue import Lease, LeaseLost
 DRAIN_S = 20.0
 MAX_FAILURES = 8
 REAUTHENTICATE_WAIT = timedelta(seconds=60)
-MAX_WAIT = timedelta(minutes=15)
-"""However long an assistant asks us to wait."""
-
 LEASE_OVER = "lease_over"
 """The code of the `Retry` an adapter raises when `may_start` says no."""
 
@@ -88,8 +85,6 @@ def _failed(runtime: Runtime, known: ConnectionRuntime, lease: Lease, error: Exc
         if isinstance(error, Retry) and error.code == LEASE_OVER:
             # The adapter held an effect back at the end of our lease: this case takes too long, not the connection.
             _count_failure(runtime, lease, LEASE_OVER)
-        elif isinstance(error, AssistantTrouble):
-            _count_failure(runtime, lease, error.cause.code, at_least=error.after)
         elif isinstance(error, Retry):
             _pause(runtime, known, lease, error.after, error.code)
         elif isinstance(error, Reauthenticate):
@@ -123,12 +118,12 @@ def _pause(runtime: Runtime, known: ConnectionRuntime, lease: Lease, wait: timed
     log.warning("connection_paused", connection=known.name, reason=reason, wait_s=bounded.total_seconds())
 
 
-def _count_failure(runtime: Runtime, lease: Lease, code: str, *, at_least: timedelta = timedelta(0)) -> None:
+def _count_failure(runtime: Runtime, lease: Lease, code: str) -> None:
     failures = lease.failures + 1
     if failures >= MAX_FAILURES:
         _needs_a_person(runtime, lease, code)
         return
-    wait = min(max(queue.backoff_wait(failures), at_least), MAX_WAIT)
+    wait = queue.backoff_wait(failures)
 
     def work(transaction: sa.Connection) -> None:
         _lock(transaction, lease)

@@ -107,6 +107,8 @@ def add_file(layered: Layered, file: Path) -> None:
         raise InvalidConfig(
             "config", f"expected valid TOML at {where[1] if where else 'some line'}", str(file)
         ) from None
+    except FileNotFoundError:
+        raise InvalidConfig("config", "there is no such file; expected a TOML file", str(file)) from None
     except (OSError, RecursionError) as error:
         raise InvalidConfig("config", f"expected a readable TOML file ({type(error).__name__})", str(file)) from None
     layered.put((), tree, str(file))

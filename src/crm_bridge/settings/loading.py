@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from crm_bridge.contract import InvalidConfig
 from crm_bridge.settings.demo import DEMO_PORT, demo_tree
@@ -107,20 +108,27 @@ def _load(schema: Any, tree: Any, path: str, layered: Layered) -> dict[str, Any]
     try:
         loaded: dict[str, Any] = schema.load(tree)
     except ValidationError as error:
-        raise _invalid(error.messages, path, layered, known=tuple(schema.fields)) from None
+        raise _invalid(error.messages, path, layered, schema) from None
     return loaded
 
 
-def _invalid(messages: Any, path: str, layered: Layered, *, known: tuple[str, ...]) -> InvalidConfig:
+def _invalid(messages: Any, path: str, layered: Layered, schema: Schema) -> InvalidConfig:
     """The first of marshmallow's messages, in the order of the paths."""
+    known = schema.fields
     while isinstance(messages, Mapping):
         key = min(messages, key=str)
         messages = messages[key]
         if key != "_schema":
             path = f"{path}.{key}" if path else str(key)
+            inner = next((one for one in known.values() if (one.data_key or one.name) == key), None)
+            if isinstance(inner, fields.Nested):
+                known = inner.schema.fields
     text = messages[0] if isinstance(messages, list) else str(messages)
-    if text == "is no known key" and "." not in path:
-        text = f"{text}; expected one of {', '.join(known)}"
+    if text == "is no known key":
+        names = sorted(field.data_key or name for name, field in known.items())
+        near = get_close_matches(path.rpartition(".")[2], names, n=1)
+        text += f" (did you mean {near[0]}?)" if near else ""
+        text += f"; expected one of {', '.join(names)}"
     return InvalidConfig(_printable(path), text, layered.locate(path))
 
 

@@ -122,3 +122,8 @@ class Settings:
         """An adapter's `InvalidConfig`, whose path is inside its table, with the full path and its origin."""
         path = f"connections.{name}.{error.path}" if error.path else f"connections.{name}"
         return InvalidConfig(path, error.expected, error.origin or self.locate(path))
+
+    def in_assistant(self, error: InvalidConfig) -> InvalidConfig:
+        """An assistant's `InvalidConfig`, likewise."""
+        path = f"assistant.{error.path}" if error.path else "assistant"
+        return InvalidConfig(path, error.expected, error.origin or self.locate(path))

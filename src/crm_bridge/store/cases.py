@@ -37,6 +37,10 @@ class CaseRow:
 
 
 _COLUMNS = [cases.c[name] for name in CaseRow.__dataclass_fields__]
+# What a turn asks at every step is put together once: making a statement costs more than sending it.
+_FIND = sa.select(*_COLUMNS).where(cases.c.connection == sa.bindparam("name"), cases.c.ref == sa.bindparam("ref"))
+_LOCK = sa.select(*_COLUMNS).where(cases.c.id == sa.bindparam("id")).with_for_update(key_share=True)
+_MESSAGES = sa.select(cases.c.messages_enc).where(cases.c.id == sa.bindparam("id"))
 
 
 def ensure(connection: sa.Connection, name: str, ref: str) -> CaseRow:
@@ -60,13 +64,13 @@ def ensure(connection: sa.Connection, name: str, ref: str) -> CaseRow:
 
 
 def find(connection: sa.Connection, name: str, ref: str) -> CaseRow | None:
-    row = connection.execute(sa.select(*_COLUMNS).where(cases.c.connection == name, cases.c.ref == ref)).one_or_none()
+    row = connection.execute(_FIND, {"name": name, "ref": ref}).one_or_none()
     return None if row is None else CaseRow(**row._mapping)
 
 
 def lock(connection: sa.Connection, case_id: int) -> CaseRow:
     """The row every change of a case goes through. Locked before its item, always."""
-    row = connection.execute(sa.select(*_COLUMNS).where(cases.c.id == case_id).with_for_update(key_share=True)).one()
+    row = connection.execute(_LOCK, {"id": case_id}).one()
     return CaseRow(**row._mapping)
 
 
@@ -122,7 +126,7 @@ def versions(connection: sa.Connection, name: str, refs: Sequence[str]) -> dict[
 
 def messages(connection: sa.Connection, cipher: Cipher, case_id: int) -> tuple[Message, ...]:
     """The public messages as last read, oldest first."""
-    token = connection.execute(sa.select(cases.c.messages_enc).where(cases.c.id == case_id)).scalar_one()
+    token = connection.execute(_MESSAGES, {"id": case_id}).scalar_one()
     return tuple(message_from(item) for item in cipher.decrypt_json(token) or ())
 
 
@@ -165,12 +169,13 @@ class EpisodeRow:
 
 
 _EPISODE = [episodes.c[name] for name in EpisodeRow.__dataclass_fields__]
+_CURRENT = (
+    sa.select(*_EPISODE).where(episodes.c.case_id == sa.bindparam("case_id")).order_by(episodes.c.id.desc()).limit(1)
+)
 
 
 def current_episode(connection: sa.Connection, case_id: int) -> EpisodeRow | None:
-    row = connection.execute(
-        sa.select(*_EPISODE).where(episodes.c.case_id == case_id).order_by(episodes.c.id.desc()).limit(1)
-    ).one_or_none()
+    row = connection.execute(_CURRENT, {"case_id": case_id}).one_or_none()
     return None if row is None else EpisodeRow(**row._mapping)
 
 

@@ -59,9 +59,13 @@ def disable_others(connection: sa.Connection, configured: Collection[str]) -> No
     )
 
 
+_STATUS = sa.select(*[connections.c[field] for field in ConnectionStatus.__dataclass_fields__]).where(
+    connections.c.name == sa.bindparam("name")
+)
+
+
 def status(connection: sa.Connection, name: str) -> ConnectionStatus | None:
-    columns = [connections.c[field] for field in ConnectionStatus.__dataclass_fields__]
-    row = connection.execute(sa.select(*columns).where(connections.c.name == name)).one_or_none()
+    row = connection.execute(_STATUS, {"name": name}).one_or_none()
     return None if row is None else ConnectionStatus(**row._mapping)
 
 

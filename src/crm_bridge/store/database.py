@@ -84,9 +84,12 @@ def sqlalchemy_url(url: str) -> str:
     return f"postgresql+psycopg://{rest}"
 
 
+_NOW = sa.text("select clock_timestamp()")
+
+
 def now(connection: sa.Connection) -> datetime:
     """The database's clock: the only one leases, undo windows and due times are compared with."""
-    moment: datetime = connection.execute(sa.text("select clock_timestamp()")).scalar_one()
+    moment: datetime = connection.execute(_NOW).scalar_one()
     return moment
 
 

@@ -158,26 +158,37 @@ def _content_from(data: Mapping[str, Any]) -> Content:
     )
 
 
+_GET = sa.select(drafts).where(drafts.c.id == sa.bindparam("id"))
+_OF_CASE = sa.select(drafts).where(drafts.c.case_id == sa.bindparam("case_id"))
+_NEWEST = _OF_CASE.order_by(drafts.c.revision.desc()).limit(1)
+_LIVE = _OF_CASE.where(drafts.c.state.in_([state.value for state in LIVE]))
+_LAST_WRITTEN = _NEWEST.where(drafts.c.remote_id.is_not(None))
+_UNSEEN = _NEWEST.where(drafts.c.write_key != sa.bindparam("key"), drafts.c.remote_id.is_(None), _HAS_TEXT)
+_LAST_BEGUN = _NEWEST.where(
+    sa.or_(drafts.c.remote_id.is_not(None), sa.and_(drafts.c.write_key.is_not(None), _HAS_TEXT)),
+    drafts.c.withdrawal != NOT_THERE,
+)
+
+
 def get(connection: sa.Connection, cipher: Cipher, draft_id: str) -> DraftRow | None:
-    row = connection.execute(sa.select(drafts).where(drafts.c.id == draft_id)).one_or_none()
+    row = connection.execute(_GET, {"id": draft_id}).one_or_none()
     return None if row is None else _load(cipher, row)
 
 
 def latest(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The newest draft of a case, live or not."""
-    return _first(connection, cipher, drafts.c.case_id == case_id)
+    return _one(connection, cipher, _NEWEST, case_id)
 
 
-def _first(connection: sa.Connection, cipher: Cipher, which: sa.ColumnElement[bool]) -> DraftRow | None:
-    row = connection.execute(sa.select(drafts).where(which).order_by(drafts.c.revision.desc()).limit(1)).one_or_none()
+def _one(
+    connection: sa.Connection, cipher: Cipher, which: sa.Select[Any], case_id: int, **more: str
+) -> DraftRow | None:
+    row = connection.execute(which, {"case_id": case_id, **more}).one_or_none()
     return None if row is None else _load(cipher, row)
 
 
 def live(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
-    row = connection.execute(
-        sa.select(drafts).where(drafts.c.case_id == case_id, drafts.c.state.in_([state.value for state in LIVE]))
-    ).one_or_none()
-    return None if row is None else _load(cipher, row)
+    return _one(connection, cipher, _LIVE, case_id)
 
 
 def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
@@ -195,7 +206,7 @@ def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
 
 def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The draft of a case that was written into the CRM last, whatever became of it."""
-    return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None)))
+    return _one(connection, cipher, _LAST_WRITTEN, case_id)
 
 
 def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
@@ -203,16 +214,14 @@ def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRo
 
     One without `ref` was announced and its answer never seen: whether it stands there is still to be asked.
     """
-    begun = sa.or_(drafts.c.remote_id.is_not(None), sa.and_(drafts.c.write_key.is_not(None), _HAS_TEXT))
-    last = _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, begun, drafts.c.withdrawal != NOT_THERE))
+    last = _one(connection, cipher, _LAST_BEGUN, case_id)
     ended = last is not None and not last.live and last.state not in {DraftState.GONE, DraftState.MERGED}
     return last if ended and last is not None and not last.withdrawal else None
 
 
 def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int, *, key: str) -> DraftRow | None:
     """The newest draft whose write, under another key, was begun and its answer never seen: it may stand there."""
-    unseen = sa.and_(drafts.c.write_key != key, drafts.c.remote_id.is_(None), _HAS_TEXT)
-    return _first(connection, cipher, sa.and_(drafts.c.case_id == case_id, unseen))
+    return _one(connection, cipher, _UNSEEN, case_id, key=key)
 
 
 def begin(

@@ -82,12 +82,15 @@ def _insert(connection: sa.Connection, cipher: Cipher, name: str, event: Event, 
     return int(connection.execute(statement).one_or_none() is not None)
 
 
+_PENDING = (
+    sa.select(events.c.id, events.c.kind, events.c.received_at)
+    .where(events.c.item_id == sa.bindparam("item_id"), events.c.handled_at.is_(None))
+    .order_by(events.c.id)
+)
+
+
 def pending(connection: sa.Connection, item_id: int) -> Pending:
-    rows = connection.execute(
-        sa.select(events.c.id, events.c.kind, events.c.received_at)
-        .where(events.c.item_id == item_id, events.c.handled_at.is_(None))
-        .order_by(events.c.id)
-    ).all()
+    rows = connection.execute(_PENDING, {"item_id": item_id}).all()
     return Pending(
         ids=tuple(row.id for row in rows),
         kinds=tuple(row.kind for row in rows),

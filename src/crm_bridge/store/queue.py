@@ -189,11 +189,12 @@ def renew(store: Store, lease: Lease, *, lease_s: float = LEASE_S) -> None:
     lease.ends = started + lease_s
 
 
+_HOLD = sa.select(work_items.c.lease_token).where(work_items.c.id == sa.bindparam("id")).with_for_update(key_share=True)
+
+
 def hold(connection: sa.Connection, lease: Lease) -> None:
     """The fence of a commit: lock the item and check the token is still ours. Raises `LeaseLost`."""
-    held = connection.execute(
-        sa.select(work_items.c.lease_token).where(work_items.c.id == lease.item_id).with_for_update(key_share=True)
-    ).scalar_one_or_none()
+    held = connection.execute(_HOLD, {"id": lease.item_id}).scalar_one_or_none()
     if held != lease.token:
         raise LeaseLost
 

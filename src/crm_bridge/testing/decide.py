@@ -27,12 +27,12 @@ class Deciding(ContractBase):
     def test_a_decision_is_read_with_its_person(self, stage: Stage, kind: str) -> None:
         case, ref = self._written(stage)
         text = "Better words." if kind == "edit" else None
-        assert stage.crm.decide(case, kind, ANA, revision=1, text=text, reason="wrong")
+        assert stage.crm.decide(case, kind, ANA, revision=1, text=text, reason="tone")
         decision = _decision(stage, ref)
         assert (decision.kind, decision.revision) == (DecisionKind(kind), 1)
         assert decision.agent.id == stage.crm.agent(ANA).id
         assert text is None or decision.text == text
-        assert kind != "reject" or decision.reason == "wrong"
+        assert kind != "reject" or decision.reason == "tone"
 
     @proves("targets")
     def test_of_two_people_who_accept_at_once_one_wins(self, stage: Stage) -> None:

@@ -33,10 +33,17 @@ class FakeBridge:
             raise Unreachable("gone")
         return self.reply
 
-    def shows(self, draft_id: str, *, kind: str, status: str, revision: int, sequence: int) -> None:
+    def shows(self, draft_id: str, *, kind: str, status: str, revision: int, sequence: int, by: str = "") -> None:
         view = {
             "sequence": sequence,
-            "state": {"kind": kind, "sentence": "S.", "revision": revision, "sequence": sequence},
+            "state": {
+                "kind": kind,
+                "sentence": "S.",
+                "revision": revision,
+                "sequence": sequence,
+                "draft_id": draft_id,
+                "by": by,
+            },
             "draft": {"id": draft_id, "revision": revision, "status": status},
         }
         self.reply = Reply(status=200, body=json.dumps(view).encode())
@@ -75,6 +82,16 @@ def test_a_decision_is_forwarded_signed_in_the_name_of_the_agent(native: Pair, b
     there = build(native.crm.config, in_memory_services("demo", "http://bridge.example:8000/pre"))
     assert there.identify(there.verify(delivery)).name == "Jürgen M"
     assert json.loads(asked.body) == {"decision": "accept", "revision": 1, "idempotency_key": "i1"}
+
+
+def test_who_accepted_is_named_with_the_draft_where_the_bridge_decides(native: Pair, bridge: FakeBridge) -> None:
+    case = native.open_case()
+    native.write(case)
+    draft_id = native.draft(case).id
+    assert (native.crm.desk.case(case.id, AGENT) or {})["draft"]["decided_by"] == ""
+    bridge.shows(draft_id, kind="sending", status="approved", revision=2, sequence=4, by="Jürgen M")
+    _status, answer = act(native, case, "accept", "Jürgen M", revision=1)
+    assert answer["draft"]["decided_by"] == "Jürgen M"
 
 
 def test_the_same_answer_again_is_the_first_result_and_asks_nobody(native: Pair, bridge: FakeBridge) -> None:
@@ -331,6 +348,13 @@ def test_the_desk_api_speaks_as_promised(native: Pair) -> None:
     assert client.post(f"/desk/api/cases/{case_id}/close").get_json()["status"] == "closed"
     assert {"id", "name"} <= set(client.get("/desk/api/agents").get_json()[0])
     assert client.get("/desk/api/cases/nowhere").status_code == 404
+    assert client.get("/desk/api/nowhere").mimetype == "application/problem+json"
+
+
+def test_a_page_that_never_was_is_a_page_that_says_so(native: Pair) -> None:
+    found = native.crm.app.test_client().get("/desk/nothing")
+    assert (found.status_code, found.mimetype) == (404, "text/html")
+    assert "There is no such page or case." in found.text
 
 
 @pytest.mark.parametrize(

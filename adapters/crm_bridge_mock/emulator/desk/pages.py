@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, generate_csrf
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from crm_bridge_mock.emulator.desk.forms import decision_payload, message_payload, new_case_payload
-from crm_bridge_mock.emulator.desk.safety import protect
+from crm_bridge_mock.emulator.desk.safety import add_page_headers, protect
 from crm_bridge_mock.emulator.desk.states import REJECT_REASONS
 from crm_bridge_mock.emulator.desk.trouble import Trouble, trouble
-from crm_bridge_mock.emulator.desk.views import CaseView, Row, as_sentence, by_number, case_view, inbox
+from crm_bridge_mock.emulator.desk.views import CaseView, Row, as_sentence, case_view, inbox, with_cases
 
 COOKIE = "desk_agent"
 COOKIE_SECONDS = 180 * 86400
@@ -60,9 +60,9 @@ def desk_pages(desk: Desk) -> Blueprint:
     for rule, methods, view in pages.routes():
         blueprint.add_url_rule(rule, view_func=view, methods=methods)
     blueprint.add_app_template_filter(as_sentence, "sentence")
-    blueprint.add_app_template_filter(by_number)
+    blueprint.add_app_template_filter(with_cases)
     blueprint.register_error_handler(CSRFError, _stale_form)
-    blueprint.register_error_handler(NotFound, _not_found)
+    blueprint.register_error_handler(NotFound, not_found)
     return blueprint
 
 
@@ -247,10 +247,13 @@ def _stale_form(_: CSRFError) -> AnyResponse:
     return _problem_page(HTTPStatus.BAD_REQUEST, "This page is out of date", "Reload it; what you typed is kept.")
 
 
-def _not_found(_: NotFound) -> AnyResponse:
-    return _problem_page(HTTPStatus.NOT_FOUND, "Not here", "There is no such page or case. It may have been removed.")
+def not_found(_: HTTPException) -> AnyResponse:
+    """The page of whatever is not here, also below `/desk/` where no page has ever been."""
+    detail = "There is no such page or case. It may have been removed."
+    return add_page_headers(_problem_page(HTTPStatus.NOT_FOUND, "Not here", detail))
 
 
-def _problem_page(status: HTTPStatus, title: str, detail: str) -> AnyResponse:
+def _problem_page(status: HTTPStatus, title: str, detail: str) -> Response:
     template = "desk/problem_part.html" if "HX-Request" in request.headers else "desk/problem.html"
-    return make_response(render_template(template, title=title, detail=detail), status)
+    page: Response = make_response(render_template(template, title=title, detail=detail), status)
+    return page

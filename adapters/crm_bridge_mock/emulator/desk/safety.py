@@ -43,7 +43,7 @@ def protect(pages: Blueprint) -> None:
     """Headers on every answer of the blueprint, a checked token before every change."""
     pages.record_once(_session_defaults)
     pages.before_request(_check_token)
-    pages.after_request(_add_headers)
+    pages.after_request(add_page_headers)
 
 
 def add_document_headers(response: Response) -> Response:
@@ -74,7 +74,8 @@ def _check_token() -> None:
         raise CSRFError(str(error)) from None
 
 
-def _add_headers(response: Response) -> Response:
+def add_page_headers(response: Response) -> Response:
+    """For whatever the pages answer."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint and not request.endpoint.endswith(".static"):

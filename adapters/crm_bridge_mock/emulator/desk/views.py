@@ -35,6 +35,8 @@ class Row:
     look: Look
     badge: str
     waits: bool
+    blocked: bool
+    """Its draft has a remark that has to be acknowledged before it can be sent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,10 +151,16 @@ def as_sentence(text: object) -> str:
     return said and said[0].upper() + said[1:] + ("" if said[-1] in ".!?…" else ".")
 
 
-def by_number(text: str, rows: Iterable[Row]) -> str:
-    """The bridge names cases by their ids; agents know them by their numbers."""
+def with_cases(text: str, rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """A text in pieces: (words, "") or (number, id) of a case. The bridge names cases by ids, agents by numbers."""
     numbers = {row.id: row.number for row in rows}
-    return _CASE_ID.sub(lambda found: numbers.get(found.group(), found.group()), text)
+    pieces: list[tuple[str, str]] = []
+    end = 0
+    for found in _CASE_ID.finditer(text):
+        if found.group() in numbers:
+            pieces += [(text[end : found.start()], ""), (numbers[found.group()], found.group())]
+            end = found.end()
+    return [*pieces, (text[end:], "")]
 
 
 def same_text(ours: str, theirs: str) -> bool:
@@ -209,6 +217,7 @@ def _row(case: Mapping[str, Any], now: datetime) -> Row:
         look=shown,
         badge=badge(shown, state),
         waits=shown.waits,
+        blocked=shown.composer == "draft" and bool(_mapping(case.get("draft")).get("blocked")),
     )
 
 

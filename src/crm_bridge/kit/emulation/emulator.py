@@ -49,6 +49,8 @@ class Emulator(ABC):
     """Operations that need no access token."""
     events_per_webhook: ClassVar[int] = 100
     """So many events travel together at most."""
+    agents_page: ClassVar[str] = ""
+    """Path of the page where people play agents; "" without one. Below it `api/cases` lists cases with `state.kind`."""
     tokens: TokenEndpoint | None = None
     """Set in `__init__` where this CRM gives out access tokens: then every other operation needs one."""
 

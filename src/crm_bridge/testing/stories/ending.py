@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
-from crm_bridge.contract import Message, Sends
+from crm_bridge.contract import Message, Sends, StateKind
 from crm_bridge.core.lifecycle import IN_FLIGHT, DraftState
 from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.observe import open_question
+from crm_bridge.pipeline.panel import panel_view
+from crm_bridge.store import inbox
 from crm_bridge.testing.stories import laws, people, post
 from crm_bridge.testing.stories.facts import Facts, Kept, Known
-from crm_bridge.testing.stories.play import Play, Ticket
+from crm_bridge.testing.stories.play import AGENTS, Play, Ticket
 
 MAX_ROUNDS = 80
 A_MOMENT = timedelta(milliseconds=20)
@@ -20,6 +23,7 @@ EXPLAINED = frozenset(
 )
 """Outcomes that leave a question without a draft and say why."""
 
+_UNDER_WAY = frozenset({StateKind.DRAFTING, StateKind.SENDING, StateKind.SUPERSEDED})
 _MOVING = frozenset({DraftState.DRAFTING, DraftState.READY, DraftState.APPROVED, DraftState.ATTEMPTED})
 
 
@@ -35,7 +39,8 @@ def finish(play: Play) -> None:
     _come_to_rest(play)
     facts = laws.check(play)
     for connection, company in play.stage.companies.items():
-        balance = facts.balances[connection]
+        balance = play.stage.store.run(partial(inbox.balance, name=connection))
+        play.require(balance == facts.balances[connection], f"events of {company.name} are counted wrong: {balance}")
         play.require(balance.pending == 0, f"{balance.pending} events of {company.name} are still pending at the end")
         play.require(not balance.dead, f"events of {company.name} are dead: {dict(balance.dead)}")
     for ticket in play.tickets:
@@ -71,6 +76,9 @@ def _accounted_for(play: Play, ticket: Ticket, facts: Facts) -> None:
         state = "no draft at all" if latest is None else f"{latest.state.value} ({latest.reason})"
         play.require(explained, f"the newest question of {ticket} has no live draft and nothing says why: {state}")
     _sent_is_sent(play, ticket, thread, case, facts)
+    shown = panel_view(play.stage.runtime, ticket.connection, ticket.ref.id, ticket.company.crm.agent(AGENTS[0])).state
+    ended = shown.kind not in _UNDER_WAY or not _is_open(ticket)
+    play.require(ended, f"agents see {shown.kind.value!r} on {ticket} at the end, and nothing comes")
     target = ticket.company.known.adapter.capabilities.target
     if target.shows_states and case.latest is not None:
         play.require(case.shown_sequence >= case.sequence, f"what is true of {ticket} is not shown in the CRM")
@@ -101,7 +109,8 @@ def _fits(play: Play, ticket: Ticket, thread: tuple[Message, ...], live: Kept, f
     play.require(open_question(thread) is not None, f"{ticket} has a live draft and nobody waits for an answer")
     if live.state is DraftState.WRITTEN and ticket.company.known.adapter.capabilities.target.readable:
         standing = {normalise(text) for text in ticket.company.crm.standing(ticket.ref)}
-        stands = normalise(live.text or "") in standing or ticket.human is not None or ticket.removed
+        ours_or_theirs = {normalise(live.text or ""), *ticket.typed}
+        stands = standing & ours_or_theirs or ticket.human is not None or ticket.removed
         play.require(stands, f"the draft of {ticket} does not stand in the CRM")
 
 

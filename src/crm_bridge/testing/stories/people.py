@@ -7,6 +7,7 @@ from functools import partial
 
 from crm_bridge.contract import Decider, DecisionKind, StateKind
 from crm_bridge.core.lifecycle import DraftState
+from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.decide import (
     DecisionConflict,
     DecisionRequest,
@@ -82,6 +83,7 @@ def edit_in_place(play: Play, ticket: Ticket, agent: str) -> None:
     if ticket.company.crm.edit_in_place(ticket.ref, text, agent):
         play.tell(f"{agent} writes over the draft of {ticket} in the CRM.")
         ticket.human = text if ticket.company.crm.standing(ticket.ref) else None
+        ticket.typed.add(normalise(text))
 
 
 def remove_draft(play: Play, ticket: Ticket) -> None:

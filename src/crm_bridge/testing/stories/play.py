@@ -31,7 +31,8 @@ class Broken(BaseException):
 class Ticket:
     """A case of the story. `human`: what a person wrote over our draft, until somebody decides on it.
 
-    `removed`: a person took our draft away. `decided`: the text somebody decided on in the CRM.
+    `typed`: all that persons ever wrote over it. `removed`: a person took our draft away. `decided`: the text somebody
+    decided on in the CRM.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Ticket:
     customer: str
     mark: str
     human: str | None = None
+    typed: set[str] = field(default_factory=set)
     removed: bool = False
     decided: str | None = None
     deleted: bool = False
@@ -86,7 +88,7 @@ class Play:
     stopped: set[str] = field(default_factory=set)
     seen_revisions: dict[tuple[int, int], tuple[str, str | None]] = field(default_factory=dict)
     seen_sequences: dict[int, int] = field(default_factory=dict)
-    decrypted: dict[bytes, str] = field(default_factory=dict)
+    decrypted: dict[str, str] = field(default_factory=dict)
     first_event: int = 0
     first_case: int = 0
     writes: int = 0

@@ -1,0 +1,3 @@
+import { refreshAll } from "../bridge.js";
+
+export const refreshApex = () => refreshAll();

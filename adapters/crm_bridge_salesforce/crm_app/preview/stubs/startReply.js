@@ -1,0 +1,3 @@
+import { ask } from "../bridge.js";
+
+export default (argument) => ask("startReply", argument);
