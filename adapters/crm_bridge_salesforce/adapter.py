@@ -120,7 +120,7 @@ class SalesforceAdapter:
 
     def list_articles(self, cursor: str | None) -> Articles:
         self._check_share()
-        return articles.read_page(self._client, self._schema.learned(), cursor, base_url=self._config.base_url)
+        return articles.read_page(self._client, self._schema.learned(), cursor)
 
     def read_draft(self, ref: DraftRef) -> RemoteDraft | None:
         if not self.capabilities.target.readable:

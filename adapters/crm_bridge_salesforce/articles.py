@@ -20,7 +20,7 @@ from crm_bridge.kit.http import usable
 from crm_bridge.kit.parsing import clean_text, plain_text
 from crm_bridge_salesforce.client import SalesforceClient, Sub, query_sub
 from crm_bridge_salesforce.fields import ARTICLE
-from crm_bridge_salesforce.ids import full, is_id
+from crm_bridge_salesforce.ids import is_id
 from crm_bridge_salesforce.learned import Learned
 from crm_bridge_salesforce.messages import moment
 from crm_bridge_salesforce.soql import moment as literal
@@ -47,7 +47,7 @@ class Cursor:
     place: tuple[datetime, str] | None = None
 
 
-def read_page(client: SalesforceClient, may: Learned, cursor: str | None, *, base_url: str) -> Articles:
+def read_page(client: SalesforceClient, may: Learned, cursor: str | None) -> Articles:
     """A page of articles after a cursor; an empty one where the org has no Knowledge."""
     stands = _read_cursor(cursor)
     if not may.has_knowledge:
@@ -57,7 +57,7 @@ def read_page(client: SalesforceClient, may: Learned, cursor: str | None, *, bas
         gone = [one for one in records if not _is_online(one)]
         online = _still_online(client, gone)
         kept = [one for one in records if _is_online(one) or _identity(one) not in online]
-        items = tuple(_article(one, may, base_url) for one in kept)
+        items = tuple(_article(one, may) for one in kept)
         moved = _moved(stands, records)
     return Articles(items=items, cursor=_cursor_text(moved), more=moved.place is not None)
 
@@ -110,7 +110,7 @@ def _custom(may: Learned) -> list[str]:
     return sorted(name for name in may.readable[ARTICLE] if name.endswith("__c"))[:20]
 
 
-def _article(record: Document, may: Learned, base_url: str) -> Article:
+def _article(record: Document, may: Learned) -> Article:
     body = "\n\n".join(_texts(record, may))
     language = str(record["Language"]).replace("_", "-")
     # The URL name is what people know an article by; its translations may share it.
@@ -120,7 +120,6 @@ def _article(record: Document, may: Learned, base_url: str) -> Article:
         title=clean_text(str(record["Title"])),
         body=body,
         language=language,
-        url=f"{base_url}/lightning/r/Knowledge__kav/{full(record['Id'])}/view",
         version=str(record["LastModifiedDate"]),
         updated_at=moment(record["LastModifiedDate"]),
         deleted=not _is_online(record),

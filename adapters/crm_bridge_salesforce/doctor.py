@@ -66,7 +66,7 @@ class Doctor:
             yield Step(
                 name="named_credential",
                 status="manual",
-                detail="The named credential crm_bridge with the bridge's address and the first of apex_secrets.",
+                detail="The named credential crm_bridge; the first of apex_secrets stands in CRM Bridge Settings.",
             )
 
     # --- lines ----------------------------------------------------------------------------------------------------

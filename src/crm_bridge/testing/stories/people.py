@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from crm_bridge.contract import Decider, DecisionKind, StateKind
+from crm_bridge.contract import Decider, DecisionKind, NoDraftReason, StateKind
 from crm_bridge.core.lifecycle import DraftState
 from crm_bridge.core.textmatch import normalise
 from crm_bridge.pipeline.decide import (
@@ -210,7 +210,9 @@ def _decide_here(
         assert after.draft is not None
         about = after.draft.id if answers else draft.id
         play.approve(ticket, (about, *said[1:]), about, text or draft.text or "")
-    taken = after.state.kind in _AFTER[kind]
+    # Another draft begins, and agents see that the connection was stopped.
+    stopped = kind is DecisionKind.RESPOND and after.state.reason == NoDraftReason.PAUSED
+    taken = after.state.kind in _AFTER[kind] or stopped
     if taken and not over_words:
         ticket.human = None
     play.require(taken or not (surely and decidable), f"the decision was taken and changed nothing: {after.state.kind}")

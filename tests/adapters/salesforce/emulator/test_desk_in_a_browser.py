@@ -178,11 +178,12 @@ def test_what_is_typed_in_a_mail_draft_stays_when_another_one_comes(org: Salesfo
     _reply(tab, "First.")
     mails = tab.get_by_label("E-mail text")
     expect(mails).to_have_value("First.", timeout=PATIENCE_MS)
+    expect(tab.get_by_label("Your reply")).to_have_value("", timeout=PATIENCE_MS)
     mails.fill("First, and more.")
-    org.customer_writes(case, "Hello?")
     _reply(tab, "Second.")
     expect(mails).to_have_count(2, timeout=PATIENCE_MS)
     assert {one.input_value() for one in mails.all()} == {"First, and more.", "Second."}
+    org.customer_writes(case, "Hello?")
     expect(tab.locator(".d-feed")).to_contain_text("Hello?", timeout=PATIENCE_MS)
 
 
