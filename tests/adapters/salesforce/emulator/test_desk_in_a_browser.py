@@ -26,7 +26,7 @@ from crm_bridge.store.services import services_for
 from crm_bridge.web import create_app
 from crm_bridge_salesforce.emulator import SalesforceCrm
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.crm_apps]
 
 AXE = Path(__file__).parents[3] / "browser" / "vendor" / "axe-core" / "axe.min.js"
 PATIENCE_MS = 60_000
