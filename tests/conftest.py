@@ -55,7 +55,7 @@ _made = pytest.StashKey[Path]()
 def pytest_xdist_auto_num_workers() -> int:
     """Half of the tests wait for processes and clocks rather than for a core."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores * 2
+    return cores + cores // 2
 
 
 @pytest.hookimpl(trylast=True)

@@ -67,6 +67,13 @@ def served(serve: Callable[[Desk], str]) -> Served:
     return Served(url=serve(desk), desk=desk)
 
 
+def hears_nothing_more(page: Page) -> None:
+    """From its next look on the page gets no answer: what happens then is news to it when a button is pressed."""
+    page.route("**/live?*", lambda _: None)
+    with page.expect_request("**/live?*"):
+        pass
+
+
 @dataclass
 class Complaints:
     """What the browser complained about; `allowed` are parts of complaints a test expects."""

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from crm_bridge.contract import StateKind
 
-from .conftest import Complaints, Served
+from .conftest import Complaints, Served, hears_nothing_more
 from .fake_desk import SENTENCES
 
 pytestmark = pytest.mark.browser
@@ -86,6 +86,7 @@ def test_axe_finds_nothing_in_a_refusal(
     case_id = served.desk.put(StateKind.SENDING)
     served.desk.move(case_id, StateKind.READY)
     page = open_page(served.case(case_id), color_scheme=scheme)
+    hears_nothing_more(page)
     served.desk.draft(case_id, "Another.")
     page.get_by_role("button", name="Accept and send").click()
     expect(page.locator("#notice-box.refused")).to_be_visible()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from crm_bridge.contract import StateKind
 
-from .conftest import Complaints, Served
+from .conftest import Complaints, Served, hears_nothing_more
 from .fake_desk import TEXT, FakeDesk
 
 pytestmark = pytest.mark.browser
@@ -167,6 +167,7 @@ def test_a_decision_somebody_else_took_first_is_explained_and_my_text_stays(
     case_id = served.desk.put(StateKind.READY)
     page = open_page(served.case(case_id))
     page.locator("#reply-text").fill("My own words.")
+    hears_nothing_more(page)
     served.desk.draft(case_id, "A newer draft.")
     page.get_by_role("button", name="Send my edit").click()
     notice = page.locator("#notice")
