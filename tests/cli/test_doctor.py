@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from crm_bridge.cli import main
 from crm_bridge.kit.emulation import FaultRule
 from crm_bridge.kit.signing import new_secret, sign_webhook
 from crm_bridge.store.database import connect
-from crm_bridge.store.encryption import new_key
 from crm_bridge_mock.emulator.handle import MockHandle
 
 CONFIG = """
@@ -37,17 +36,7 @@ Doctor = Callable[..., Result]
 
 
 @pytest.fixture
-def crm() -> Iterator[MockHandle]:
-    handle = MockHandle(secrets=(new_secret(),), connection="support")
-    handle.start()
-    yield handle
-    handle.stop()
-
-
-@pytest.fixture
-def doctor(crm: MockHandle, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Doctor:
-    monkeypatch.setenv("SUPPORT_SECRET", crm.secrets[0])
-    monkeypatch.setenv("BRIDGE_KEY", new_key())
+def doctor(crm: MockHandle, tmp_path: Path, database_url: str) -> Doctor:
 
     def run(
         *arguments: str,

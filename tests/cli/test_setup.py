@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,6 @@ from click.testing import CliRunner, Result
 from crm_bridge.cli import main
 from crm_bridge.cli.crm_app import export_app
 from crm_bridge.contract import InvalidConfig
-from crm_bridge.kit.signing import new_secret
-from crm_bridge.store.encryption import new_key
 from crm_bridge_mock.emulator.handle import MockHandle
 
 CONFIG = """
@@ -33,17 +31,7 @@ VALUES = {"public_url": "https://bridge.example.com", "path_token": "a-secret-to
 
 
 @pytest.fixture
-def crm() -> Iterator[MockHandle]:
-    handle = MockHandle(secrets=(new_secret(),), connection="support")
-    handle.start()
-    yield handle
-    handle.stop()
-
-
-@pytest.fixture
-def setup(crm: MockHandle, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Setup:
-    monkeypatch.setenv("SUPPORT_SECRET", crm.secrets[0])
-    monkeypatch.setenv("BRIDGE_KEY", new_key())
+def setup(crm: MockHandle, tmp_path: Path, database_url: str) -> Setup:
     file = tmp_path / "bridge.toml"
     file.write_text(CONFIG.format(crm=crm.config["base_url"], url=database_url, data=tmp_path / "var"))
 

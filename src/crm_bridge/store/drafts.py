@@ -163,6 +163,9 @@ _OF_CASE = sa.select(drafts).where(drafts.c.case_id == sa.bindparam("case_id"))
 _NEWEST = _OF_CASE.order_by(drafts.c.revision.desc()).limit(1)
 _LIVE = _OF_CASE.where(drafts.c.state.in_([state.value for state in LIVE]))
 _LAST_WRITTEN = _NEWEST.where(drafts.c.remote_id.is_not(None))
+_STANDING = _LAST_WRITTEN.with_only_columns(
+    drafts.c.remote_id, drafts.c.fingerprint, drafts.c.state, drafts.c.withdrawal
+)
 _UNSEEN = _NEWEST.where(drafts.c.write_key != sa.bindparam("key"), drafts.c.remote_id.is_(None), _HAS_TEXT)
 _LAST_BEGUN = _NEWEST.where(
     sa.or_(drafts.c.remote_id.is_not(None), sa.and_(drafts.c.write_key.is_not(None), _HAS_TEXT)),
@@ -171,34 +174,26 @@ _LAST_BEGUN = _NEWEST.where(
 
 
 def get(connection: sa.Connection, cipher: Cipher, draft_id: str) -> DraftRow | None:
-    row = connection.execute(_GET, {"id": draft_id}).one_or_none()
-    return None if row is None else _load(cipher, row)
+    return _one(connection, cipher, _GET, id=draft_id)
 
 
 def latest(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The newest draft of a case, live or not."""
-    return _one(connection, cipher, _NEWEST, case_id)
+    return _one(connection, cipher, _NEWEST, case_id=case_id)
 
 
-def _one(
-    connection: sa.Connection, cipher: Cipher, which: sa.Select[Any], case_id: int, **more: str
-) -> DraftRow | None:
-    row = connection.execute(which, {"case_id": case_id, **more}).one_or_none()
+def _one(connection: sa.Connection, cipher: Cipher, which: sa.Select[Any], **wanted: str | int) -> DraftRow | None:
+    row = connection.execute(which, wanted).one_or_none()
     return None if row is None else _load(cipher, row)
 
 
 def live(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
-    return _one(connection, cipher, _LIVE, case_id)
+    return _one(connection, cipher, _LIVE, case_id=case_id)
 
 
 def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
     """What of ours was written last for this case and was not taken away again."""
-    row = connection.execute(
-        sa.select(drafts.c.remote_id, drafts.c.fingerprint, drafts.c.state, drafts.c.withdrawal)
-        .where(drafts.c.case_id == case_id, drafts.c.remote_id.is_not(None))
-        .order_by(drafts.c.revision.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_STANDING, {"case_id": case_id}).one_or_none()
     if row is None or row.state == DraftState.GONE or row.withdrawal == "done":
         return None
     return DraftRef(id=row.remote_id, fingerprint=Fingerprint(value=row.fingerprint))
@@ -206,7 +201,7 @@ def standing(connection: sa.Connection, case_id: int) -> DraftRef | None:
 
 def last_written(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
     """The draft of a case that was written into the CRM last, whatever became of it."""
-    return _one(connection, cipher, _LAST_WRITTEN, case_id)
+    return _one(connection, cipher, _LAST_WRITTEN, case_id=case_id)
 
 
 def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRow | None:
@@ -214,14 +209,14 @@ def outdated(connection: sa.Connection, cipher: Cipher, case_id: int) -> DraftRo
 
     One without `ref` was announced and its answer never seen: whether it stands there is still to be asked.
     """
-    last = _one(connection, cipher, _LAST_BEGUN, case_id)
+    last = _one(connection, cipher, _LAST_BEGUN, case_id=case_id)
     ended = last is not None and not last.live and last.state not in {DraftState.GONE, DraftState.MERGED}
     return last if ended and last is not None and not last.withdrawal else None
 
 
 def lost_write(connection: sa.Connection, cipher: Cipher, case_id: int, *, key: str) -> DraftRow | None:
     """The newest draft whose write, under another key, was begun and its answer never seen: it may stand there."""
-    return _one(connection, cipher, _UNSEEN, case_id, key=key)
+    return _one(connection, cipher, _UNSEEN, case_id=case_id, key=key)
 
 
 def begin(
